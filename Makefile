@@ -1,0 +1,41 @@
+# Two commands do all on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-all lint format bench clean
+
+demo: $(VENV)/.installed  ## the whole way on music videos made here
+	$(BIN)/soundreel demo --out demo
+
+test: $(VENV)/.installed-dev  ## the tests that CI runs (minutes)
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed-dev  ## every test, the long ones too
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev  ## every benchmark: tables of ratios against a reference in the same run
+	$(PIP) -e ".[dev,bench]"
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo .hypothesis
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) -e ".[dev]"
+	touch $@

@@ -1,0 +1,1 @@
+"""Statistics on arrays, never on paths: does the music make the video?"""

@@ -1,0 +1,1 @@
+"""Sound to sound images and back; loudness, onsets and beats."""

@@ -1,0 +1,204 @@
+"""What the ear follows: loudness, brightness and onsets of a sound, as curves over time.
+
+Causal curves: the value at t is made of the sound before t, so a picture at t can follow it.
+Shapes: N samples, T times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from soundreel.timeline import exact_seconds, nearest_sample, samples_before
+
+#: What silence is given as: below the noise of 16-bit sound (-98 dB).
+SILENCE_DB = -100.0
+
+#: Onsets are looked for at this rate, in windows this long: 46 ms tells drums and notes apart.
+_ONSET_RATE_HZ = 100
+_ONSET_WINDOW_SECONDS = Fraction(2_048, 44_100)
+_ONSET_BANDS = 40
+_ONSET_LOW_HZ, _ONSET_HIGH_HZ = 30.0, 11_000.0
+
+
+@dataclass(frozen=True)
+class OnsetEnvelope:
+    """How suddenly the sound grew, at each hop: in dB a hop, averaged over bands.
+
+    strength_T: float64, at least 0; T = hops in the sound.
+    sample_rate_hz, hop_samples: hop k's window ends at sample (k + 1) * hop_samples.
+    window_samples: its length; an onset shows when it lies about a quarter window before the end.
+    """
+
+    strength_T: np.ndarray
+    sample_rate_hz: int
+    hop_samples: int
+    window_samples: int
+
+    @property
+    def hops_per_second(self) -> float:
+        """The rate of `strength_T` in Hz."""
+        return self.sample_rate_hz / self.hop_samples
+
+    def heard_before(
+        self, times_seconds: Iterable[Fraction | float], within_seconds: float
+    ) -> np.ndarray:
+        """Mean strength over the last `within_seconds` before each time: T, float64. Causal."""
+        hops = max(
+            1, nearest_sample(Fraction(within_seconds), self.sample_rate_hz) // self.hop_samples
+        )
+        last_T = sample_ends(times_seconds, self.sample_rate_hz) // self.hop_samples
+        sums = np.concatenate([[0.0], np.cumsum(self.strength_T)])
+        stop_T = last_T.clip(0, len(self.strength_T))
+        start_T = (last_T - hops).clip(0, len(self.strength_T))
+        return (sums[stop_T] - sums[start_T]) / hops
+
+
+def sample_ends(times_seconds: Iterable[Fraction | float], sample_rate_hz: int) -> np.ndarray:
+    """How many samples lie before each time: T, int64 (see `timeline.samples_before`)."""
+    ends = [samples_before(exact_seconds(_plain(t)), sample_rate_hz) for t in times_seconds]
+    return np.array(ends, dtype=np.int64)
+
+
+def loudness_envelope(
+    sound_N: np.ndarray,
+    sample_rate_hz: int,
+    times_seconds: Sequence[Fraction | float] | np.ndarray,
+    window_seconds: float = 0.1,
+) -> np.ndarray:
+    """Root mean square of the last `window_seconds` before each time, in dB re full scale.
+
+    Shape: N, float in [-1, 1] -> T, float64, at least `SILENCE_DB`; before the sound's start
+    and after its end there is silence.
+    """
+    window = _window_samples(window_seconds, sample_rate_hz)
+    sums = np.concatenate([[0.0], np.cumsum(np.square(sound_N, dtype=np.float64))])
+    end_T = sample_ends(times_seconds, sample_rate_hz)
+    energy_T = sums[end_T.clip(0, len(sound_N))] - sums[(end_T - window).clip(0, len(sound_N))]
+    return _decibels(energy_T.clip(0) / window)
+
+
+def band_loudness(
+    sound_N: np.ndarray,
+    sample_rate_hz: int,
+    times_seconds: Sequence[Fraction | float] | np.ndarray,
+    low_hz: float,
+    high_hz: float,
+    window_seconds: float = 0.1,
+) -> np.ndarray:
+    """As `loudness_envelope`, of the frequencies from `low_hz` up to (not with) `high_hz`."""
+    window = _window_samples(window_seconds, sample_rate_hz)
+    shares = []
+    for power_TF, frequency_hz_F in _powers(sound_N, sample_rate_hz, times_seconds, window):
+        inside_F = (frequency_hz_F >= low_hz) & (frequency_hz_F < high_hz)
+        shares.append(power_TF[:, inside_F].sum(1))
+    return _decibels(np.concatenate(shares) if shares else np.empty(0))
+
+
+def spectral_centroid(
+    sound_N: np.ndarray,
+    sample_rate_hz: int,
+    times_seconds: Sequence[Fraction | float] | np.ndarray,
+    window_seconds: float = 0.1,
+) -> np.ndarray:
+    """The mean frequency, weighted by amplitude, of the last `window_seconds` before each time.
+
+    Shape: N, float in [-1, 1] -> T, float64, in Hz; 0 for silence.
+    """
+    window = _window_samples(window_seconds, sample_rate_hz)
+    centroids = []
+    for power_TF, frequency_hz_F in _powers(sound_N, sample_rate_hz, times_seconds, window):
+        amplitude_TF = np.sqrt(power_TF)
+        total_T = amplitude_TF.sum(1)
+        silent_T = power_TF.sum(1) < 10 ** (SILENCE_DB / 10)
+        centroids.append(
+            np.where(silent_T, 0, amplitude_TF @ frequency_hz_F / np.where(silent_T, 1, total_T))
+        )
+    return np.concatenate(centroids) if centroids else np.empty(0)
+
+
+def onset_envelope(sound_N: np.ndarray, sample_rate_hz: int) -> OnsetEnvelope:
+    """How suddenly the sound grows: the rise in dB from hop to hop, averaged over mel bands.
+
+    Spectral flux on a logarithmic scale (S. Dixon, "Onset detection revisited", DAFx 2006),
+    100 times a second. Levels more than 80 dB below full scale count as silence, so that noise
+    one cannot hear makes no onsets.
+    """
+    hop = nearest_sample(Fraction(1, _ONSET_RATE_HZ), sample_rate_hz)
+    window = nearest_sample(_ONSET_WINDOW_SECONDS, sample_rate_hz)
+    hops = len(sound_N) // hop
+    end_T = (np.arange(hops, dtype=np.int64) + 1) * hop
+    bands_BF = None
+    rises, previous_1B = [], np.zeros((1, _ONSET_BANDS))
+    for power_TF, frequency_hz_F in _powers_at(sound_N, sample_rate_hz, end_T, window):
+        if bands_BF is None:
+            bands_BF = _band_filters(frequency_hz_F, sample_rate_hz)
+        level_TB = 10 * np.log10(power_TF @ bands_BF.T + 1e-8) + 80
+        both = np.concatenate([previous_1B, level_TB])
+        rises.append(np.diff(both, axis=0).clip(0).mean(1))
+        previous_1B = level_TB[-1:]
+    strength_T = np.concatenate(rises) if rises else np.empty(0)
+    return OnsetEnvelope(strength_T, sample_rate_hz, hop, window)
+
+
+def _powers(
+    sound_N: np.ndarray,
+    sample_rate_hz: int,
+    times_seconds: Iterable[Fraction | float],
+    window_samples: int,
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    end_T = sample_ends(times_seconds, sample_rate_hz)
+    return _powers_at(sound_N, sample_rate_hz, end_T, window_samples)
+
+
+def _powers_at(
+    sound_N: np.ndarray, sample_rate_hz: int, end_T: np.ndarray, window_samples: int
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Power at each frequency of the windows before the ends, some hundred windows at a time.
+
+    Yields (t x F, F in Hz); a row sums to the window's mean square (Parseval, Hann window).
+    """
+    sound_N = np.asarray(sound_N, dtype=np.float32)
+    if len(sound_N) == 0:
+        sound_N = np.zeros(1, np.float32)
+    taper = np.hanning(window_samples + 1)[:-1].astype(np.float32)
+    frequency_hz_F = np.fft.rfftfreq(window_samples, 1 / sample_rate_hz)
+    weight_F = np.full(len(frequency_hz_F), 2.0 / (window_samples * float(taper @ taper)))
+    weight_F[0] /= 2
+    if window_samples % 2 == 0:
+        weight_F[-1] /= 2
+    at_a_time = max(1, 2**20 // window_samples)
+    offset_L = np.arange(-window_samples, 0)
+    for first in range(0, len(end_T), at_a_time):
+        index_TL = end_T[first : first + at_a_time, None] + offset_L
+        inside_TL = (index_TL >= 0) & (index_TL < len(sound_N))
+        window_TL = np.where(inside_TL, sound_N[index_TL.clip(0, len(sound_N) - 1)], 0)
+        spectrum_TF = np.fft.rfft(window_TL * taper)
+        yield (spectrum_TF.real**2 + spectrum_TF.imag**2) * weight_F, frequency_hz_F
+
+
+def _band_filters(frequency_hz_F: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Triangles evenly spaced in mel (O'Shaughnessy: 2595 log10(1 + f / 700)), B x F."""
+    high_hz = min(_ONSET_HIGH_HZ, sample_rate_hz / 2)
+    low_mel, high_mel = 2595 * np.log10(1 + np.array([_ONSET_LOW_HZ, high_hz]) / 700)
+    edge_hz = 700 * (10 ** (np.linspace(low_mel, high_mel, _ONSET_BANDS + 2) / 2595) - 1)
+    left, centre, right = edge_hz[:-2, None], edge_hz[1:-1, None], edge_hz[2:, None]
+    rising = (frequency_hz_F - left) / (centre - left)
+    falling = (right - frequency_hz_F) / (right - centre)
+    return np.maximum(0, np.minimum(rising, falling))
+
+
+def _decibels(mean_square_T: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(np.maximum(mean_square_T, 10 ** (SILENCE_DB / 10)))
+
+
+def _window_samples(window_seconds: float, sample_rate_hz: int) -> int:
+    return max(2, nearest_sample(Fraction(window_seconds), sample_rate_hz))
+
+
+def _plain(time_seconds: Fraction | float) -> Fraction | float:
+    # numpy's own float writes itself as "np.float64(0.1)", which is no decimal.
+    return time_seconds if isinstance(time_seconds, Fraction) else float(time_seconds)

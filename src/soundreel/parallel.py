@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from soundreel.errors import SoundreelError
@@ -23,21 +24,27 @@ def available_cores() -> int:
 
 
 def map_items(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int = 1
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int = 1,
+    apart: bool = False,
 ) -> Iterator[Result]:
     """The results of `function` for each item, in the items' order, each as soon as it is there.
 
     With one worker everything runs in this process; with more, in that many fresh processes
     (spawned, since decoders and torch hold threads that a fork would break), so `function` and
     the items must be picklable. An exception of `function` is raised here at its item.
+    `apart`: even one worker is a process of its own, with one thread to compute in, so that
+    sums are rounded the same way whatever the number of workers.
 
     Raises: SoundreelError if a worker process dies (killed, out of memory, or a decoder's crash).
     """
-    if workers <= 1 or len(items) <= 1:
+    if not apart and (workers <= 1 or len(items) <= 1):
         yield from map(function, items)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(items)), mp_context=context) as pool:
+    pool_of = ProcessPoolExecutor(max(1, min(workers, len(items))), mp_context=context)
+    with _one_thread_each(), pool_of as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
             for item, future in zip(items, futures, strict=True):
@@ -51,3 +58,23 @@ def map_items(
         finally:
             for future in futures:
                 future.cancel()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started inside compute with one thread each: they are the parallelism.
+
+    With the libraries' default, a thread a core in every process, two workers on two cores took
+    five times as long to draw the corpus: their threads spin while they wait for each other.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

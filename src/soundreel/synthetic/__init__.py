@@ -1,0 +1,1 @@
+"""The planted-truth corpus: songs and music videos made here, their coupling known."""

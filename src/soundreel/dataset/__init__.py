@@ -1,0 +1,1 @@
+"""From clips to a folder of pairs that a person can open and look at."""

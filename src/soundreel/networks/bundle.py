@@ -1,0 +1,275 @@
+"""The model folder: weights, config and card, as the Hugging Face Hub expects them. No pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import safetensors
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from soundreel.atomic import discard, partial_folder, write_json, write_text
+from soundreel.errors import ModelError, storage_errors
+from soundreel.networks.card import model_card
+from soundreel.networks.folding import can_fold, fold_norms
+from soundreel.networks.precision import Precision, autocast, resolve_precision
+from soundreel.networks.resample import fit_to
+from soundreel.networks.unet import UNet
+from soundreel.recipe import Recipe
+from soundreel.settings import explain
+
+Direction = Literal["sound-to-picture", "picture-to-sound"]
+
+_FORMAT = "soundreel-model"
+_FORMAT_VERSION = 1
+_WEIGHTS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model ready to generate.
+
+    generator: the network, in generation mode, without gradients. Where its norms are frozen
+      they are folded into its convolutions.
+    recipe: what its windows, sound images and frames are.
+    direction: "sound-to-picture" or "picture-to-sound".
+    config: the whole config.json.
+    folder: where it was loaded from.
+    precision: "fp32" or "bf16", what it computes in.
+    """
+
+    generator: UNet
+    recipe: Recipe
+    direction: Direction
+    config: dict[str, Any]
+    folder: Path
+    precision: Precision
+
+    @property
+    def size(self) -> int:
+        """Rows and columns of the pictures it makes."""
+        return self.generator.size
+
+    def pictures(self, x_B1SS: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Pictures for sound images: B x 1 x S x S -> B x 3 x size x size, float in [-1, 1].
+
+        seeds: one for each picture. Where the generator draws noise (preset `paper`), the seed
+        decides it; the same seed gives the same picture. A picture depends on its own sound
+        image and seed, not on what else is in the batch.
+
+        Raises: ModelError if the model goes from picture to sound.
+        """
+        self._require("sound-to-picture", "train one with --direction sound-to-picture")
+        return self._generate(x_B1SS, seeds)
+
+    def sound_images(self, y_B3HW: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Sound images for pictures: B x 3 x H x W -> B x 1 x S x S, float in [-1, 1].
+
+        S is the recipe's sound image size; `seeds` as in `pictures`.
+
+        Raises: ModelError if the model goes from sound to picture.
+        """
+        self._require("picture-to-sound", "train one with --direction picture-to-sound")
+        x_BCSS = fit_to(self._generate(y_B3HW, seeds), self.recipe.sound_image_size)
+        return x_BCSS.mean(1, keepdim=True)
+
+    def _require(self, direction: Direction, advice: str) -> None:
+        if self.direction != direction:
+            raise ModelError(f"{self.folder}: this is a {self.direction} model: {advice}")
+
+    @torch.inference_mode()
+    def _generate(self, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
+        if len(seeds) != len(x_BCHW):
+            raise ValueError(f"{len(seeds)} seeds for {len(x_BCHW)} pictures: give one for each")
+        weight = self.generator.downs[0].weight
+        assert isinstance(weight, Tensor)
+        x_BCHW = fit_to(x_BCHW.to(weight.device), self.size)
+        x_BCHW = x_BCHW.expand(-1, self.generator.in_channels, -1, -1)
+        x_BCHW = x_BCHW.to(weight.dtype, memory_format=torch.channels_last)
+        masks = self.generator.draw_masks(seeds) if self.generator.depends_on_noise else []
+        # Folded generators hold bf16 weights; others keep float32 ones, so that norms compute
+        # their statistics in float32, and are cast operation by operation.
+        with autocast(weight.device.type, self.precision, enabled=weight.dtype == torch.float32):
+            return self.generator(x_BCHW, masks).float()
+
+
+def save_model(
+    folder: Path,
+    generator: UNet,
+    arguments: dict[str, Any],
+    recipe: Recipe,
+    direction: Direction,
+    training: dict[str, Any],
+) -> None:
+    """Write a model folder; one that is there already is replaced when the new one is whole.
+
+    arguments: what `UNet` was made with. training: a summary for people, JSON values.
+
+    Raises: StorageError if the disk is full or the place cannot be written; the folder that was
+    there is then still there.
+    """
+    building, previous = partial_folder(folder), _previous(folder)
+    discard(building)
+    with storage_errors(folder):
+        building.mkdir(parents=True)
+        weights = building / _WEIGHTS
+        tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
+        try:
+            save_file(tensors, weights, metadata={"format": "pt"})
+        except safetensors.SafetensorError as error:
+            raise as_storage_error(error) from error
+        config = {
+            "format": _FORMAT,
+            "format_version": _FORMAT_VERSION,
+            "direction": direction,
+            "architecture": "unet",
+            "arguments": arguments,
+            "recipe": recipe.model_dump(mode="json"),
+            "training": training,
+            "weights_sha256": _sha256(weights),
+        }
+        write_json(building / _CONFIG, config)
+        # safetensors makes its files for the owner alone; a model is to be read like any file.
+        shutil.copymode(building / _CONFIG, weights)
+        write_text(building / _CARD, model_card(config, sum(p.numel() for p in tensors.values())))
+        # A folder cannot be renamed over one that is not empty: the old one steps aside first.
+        # Who dies or looks between the two renames finds it under its other name.
+        discard(previous)
+        if folder.exists():
+            folder.rename(previous)
+        building.rename(folder)
+    discard(previous)
+
+
+def as_storage_error(error: safetensors.SafetensorError) -> OSError:
+    """What safetensors says of a failed write, as the OSError that it was.
+
+    It gives the operating system's error as text only: "I/O error: ... (os error 28)".
+    """
+    text = str(error)
+    number = text.rpartition("os error ")[2].split(")")[0]
+    return OSError(int(number) if number.isdigit() else 0, text)
+
+
+def resolve_model_folder(place: Path | str) -> Path:
+    """The model folder that a person means: itself, or the `model/` in a run folder.
+
+    Raises: ModelError if there is none.
+    """
+    place = Path(place)
+    if not place.exists() and not _previous(place).exists():
+        raise ModelError(f"{place}: there is no such folder: give a model folder or a run folder")
+    inside = place / "model"
+    for candidate in (inside, _previous(inside)):
+        if (candidate / _CONFIG).is_file():
+            return candidate
+    if (place / "metrics.jsonl").exists() or (place / "checkpoints").is_dir():
+        raise ModelError(f"{place}: this run has no model yet: let it train a little longer")
+    for candidate in (place, _previous(place)):
+        if (candidate / _CONFIG).is_file():
+            return candidate
+    raise ModelError(
+        f"{place}: not a model folder (no {_CONFIG} in it or in model/): "
+        "give a folder that `soundreel train` made"
+    )
+
+
+def load_model(
+    place: Path | str, precision: Precision | Literal["auto"] = "auto", device: str = "auto"
+) -> Model:
+    """Load a model for generating, from a model folder or a run folder. Runs no code from it.
+
+    precision: "fp32", "bf16" or "auto": bf16 where the processor computes it, else fp32.
+    device: a torch device, or "auto": a CUDA device where there is one, else the CPU.
+
+    Raises: ModelError if the folder is missing, incomplete, altered, or newer than this program.
+    """
+    folder = resolve_model_folder(place)
+    config = _read_config(folder)
+    generator = _read_generator(folder, config)
+    recipe = _read_recipe(folder, config)
+    chosen = torch.device(
+        ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    )
+    resolved = resolve_precision(precision, chosen.type)
+    if can_fold(generator):
+        generator = fold_norms(generator)
+        if resolved == "bf16":
+            generator = generator.to(torch.bfloat16)
+    generator = generator.eval().requires_grad_(False).to(chosen)
+    for parameter in generator.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return Model(generator, recipe, config["direction"], config, folder, resolved)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / _CONFIG
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON ({error}): fetch the model again") from error
+    if not isinstance(config, dict) or config.get("format") != _FORMAT:
+        raise ModelError(f"{path}: not the config of a Soundreel model: give another folder")
+    version = config.get("format_version")
+    if not isinstance(version, int) or version > _FORMAT_VERSION:
+        raise ModelError(
+            f"{path}: format {version!r} is newer than this program's {_FORMAT_VERSION}: "
+            "update soundreel"
+        )
+    if config.get("direction") not in get_args(Direction):
+        raise ModelError(f"{path}: direction {config.get('direction')!r} is unknown")
+    if config.get("architecture") != "unet":
+        raise ModelError(
+            f"{path}: architecture {config.get('architecture')!r} is unknown: update soundreel"
+        )
+    return config
+
+
+def _read_generator(folder: Path, config: dict[str, Any]) -> UNet:
+    path = folder / _WEIGHTS
+    if not path.is_file():
+        raise ModelError(f"{path}: is missing: fetch the model again")
+    if _sha256(path) != config.get("weights_sha256"):
+        raise ModelError(
+            f"{path}: is not what config.json says it is (SHA-256 differs): it was altered or "
+            "only half copied, fetch the model again"
+        )
+    try:
+        generator = UNet(**config["arguments"])
+        generator.load_state_dict(load_file(path))
+    except safetensors.SafetensorError as error:
+        raise ModelError(f"{path}: not a safetensors file ({error}): fetch it again") from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ModelError(
+            f"{folder}: weights and config.json do not fit together ({reason}): "
+            "fetch the model again"
+        ) from error
+    return generator
+
+
+def _read_recipe(folder: Path, config: dict[str, Any]) -> Recipe:
+    try:
+        return Recipe.model_validate(config.get("recipe"))
+    except ValidationError as error:
+        raise ModelError(f"{folder / _CONFIG}: in recipe: {explain(error, Recipe)}") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.previous")

@@ -1,0 +1,171 @@
+"""How to train: every number of it, and three ways that are known to work."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from soundreel.errors import SettingsError
+from soundreel.settings import explain
+
+
+class Training(BaseModel):
+    """How a model is trained. Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # --- the generator (see networks.unet) and the discriminator
+    size: Literal[64, 128, 256, 512] = 256
+    """Rows and columns of the pictures inside the network."""
+    width: int = Field(64, ge=4, le=256)
+    """Channels after the generator's first layer."""
+    discriminator_width: int = Field(64, ge=4, le=256)
+    norm: Literal["batch", "frozen-batch", "instance", "group", "none"] = "frozen-batch"
+    bias_before_norm: bool = False
+    innermost_norm: bool = False
+    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout_at_generation: bool = False
+    sound_channels: Literal[1, 3] = 1
+    """3: the sound image enters three times the same, as the paper's did."""
+
+    # --- what is done to a pair before the networks see it
+    scale_to: int | None = None
+    """Scale both pictures of a pair to this size and crop `size` from a random place."""
+    mirror: bool = False
+    """Mirror half of the pairs, both pictures: reverses time in the sound image."""
+    gain_db: float = Field(0.0, ge=0, le=40)
+    """Sound louder or softer by up to this, before its sound image is made."""
+    time_mask: float = Field(0.0, ge=0, le=0.5)
+    """Silence a stretch of the sound image, up to this share of its columns (SpecAugment)."""
+    band_mask: float = Field(0.0, ge=0, le=0.5)
+    """Silence a band of the sound image, up to this share of its rows."""
+
+    # --- optimisation
+    batch: int = Field(1, ge=1, le=1024)
+    epochs: float | None = Field(None, gt=0)
+    """How many times every pair is seen; or `steps`, not both."""
+    steps: int | None = Field(None, ge=1)
+    learning_rate: float = Field(2e-4, gt=0, le=1)
+    discriminator_learning_rate: float = Field(2e-4, gt=0, le=1)
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """linear: constant for the first half, then down to 0; cosine: half a cosine down to 0."""
+    l1_weight: float = Field(100.0, ge=0)
+    gan_weight: float = Field(1.0, ge=0)
+    """0: no discriminator at all."""
+    ema_decay: float = Field(0.0, ge=0, lt=1)
+    """Generate with a running average of the weights, this much of the old kept each step."""
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    """auto: bf16 where the processor computes it; what it came to is kept with the run."""
+    seed: int = Field(0, ge=0, lt=2**53)
+
+    # --- looking and keeping, in steps
+    measure_every: int = Field(500, ge=1)
+    """Held-out L1 and a row in metrics.jsonl."""
+    checkpoint_every: int = Field(1000, ge=1)
+    sheet_every: int = Field(1000, ge=1)
+    """A sample sheet in samples/."""
+    sheet_rows: int = Field(6, ge=1, le=32)
+    measured_pairs: int = Field(256, ge=1)
+    """At most this many held-out pairs are measured, spread evenly over all."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Training:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either epochs or steps")
+        if self.scale_to is not None and self.scale_to < self.size:
+            raise ValueError(f"scale_to must be at least size ({self.size}): nothing to crop")
+        if self.norm == "frozen-batch" and self.innermost_norm and self.batch == 1:
+            raise ValueError(
+                "frozen-batch with innermost_norm needs a batch of 2 or more: "
+                "one value has no statistics to keep"
+            )
+        if self.l1_weight == 0 and self.gan_weight == 0:
+            raise ValueError("l1_weight and gan_weight are both 0: nothing to learn from")
+        return self
+
+    def total_steps(self, pairs: int) -> int:
+        """How many steps the whole training takes with this many pairs."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return max(1, -int(-self.epochs * pairs // self.batch))
+
+
+#: Every preset, complete; fields that are not named have the class's own values.
+_PRESETS: dict[str, dict[str, Any]] = {
+    # C. Hesse's port of pix2pix as the student project of 2019 ran it; see docs/recipe.md.
+    "paper": {
+        "size": 256,
+        "width": 64,
+        "norm": "batch",
+        "bias_before_norm": True,
+        "innermost_norm": True,
+        "dropout": 0.5,
+        "dropout_at_generation": True,
+        "sound_channels": 3,
+        "scale_to": 286,
+        "mirror": True,
+        "batch": 1,
+        "epochs": 200,
+        "measure_every": 1_000,
+        "checkpoint_every": 5_000,
+        "sheet_every": 5_000,
+    },
+    "default": {
+        "size": 256,
+        "width": 64,
+        "dropout": 0.5,
+        "gain_db": 3.0,
+        "time_mask": 0.06,
+        "band_mask": 0.06,
+        "batch": 4,
+        "epochs": 100,
+        "schedule": "cosine",
+        "ema_decay": 0.999,
+        "precision": "auto",
+        "measure_every": 250,
+        "checkpoint_every": 1_000,
+        "sheet_every": 1_000,
+    },
+    "quick": {
+        "size": 128,
+        "width": 32,
+        "discriminator_width": 32,
+        "dropout": 0.2,
+        "gain_db": 3.0,
+        "batch": 4,
+        "steps": 1_500,
+        "schedule": "cosine",
+        "ema_decay": 0.99,
+        "precision": "auto",
+        "measure_every": 250,
+        "checkpoint_every": 500,
+        "sheet_every": 500,
+    },
+}
+
+PRESET_NAMES = tuple(_PRESETS)
+
+
+def training_preset(name: str = "default", **changes: Any) -> Training:
+    """A preset's settings, with some of its numbers changed.
+
+    `epochs` in the changes replaces a preset's `steps`, and the other way round.
+
+    Raises: SettingsError for an unknown preset or key (with a suggestion) or a wrong value.
+    """
+    if name not in _PRESETS:
+        raise SettingsError(
+            f"training preset {name!r} is unknown: choose one of {', '.join(PRESET_NAMES)}"
+        )
+    values = dict(_PRESETS[name])
+    if "epochs" in changes or "steps" in changes:
+        values.pop("epochs", None)
+        values.pop("steps", None)
+    try:
+        return Training.model_validate({**values, **changes})
+    except ValidationError as error:
+        raise SettingsError(f"training preset {name!r}: {explain(error, Training)}") from error

@@ -1,0 +1,77 @@
+"""The command line as a person meets it: exit codes, one line for an error, JSON, no traceback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clips_made_here import counting_clip
+
+
+def soundreel(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "soundreel.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["prepare", "nowhere.mp4", "--out", "set"], "nowhere.mp4"),
+        (["inspect", "nowhere", "--out", "sheet.png"], "no such folder"),
+        (["train", "nowhere", "--out", "run"], "no such folder"),
+        (["render", "nowhere", "song.mp3", "--out", "film.mp4"], "nowhere"),
+        (["prepare", "x.mp4", "--out", "set", "--start", "soon"], "is not a time"),
+        (["prepare", "x.mp4", "--out", "set", "--recipe", "cake"], "choose one of default"),
+        (["prepare", "x.mp4", "--out", "set", "--config", "no.toml"], "no.toml"),
+        (["render", "m", "s", "--out", "f.mp4", "--size", "big"], "such as 1280x720"),
+        (["render", "m", "s", "--out", "f.mp4", "--fps", "fast"], "is not a frame rate"),
+    ],
+)
+def test_a_persons_mistake_is_one_line_and_exit_1(tmp_path, arguments, says):
+    done = soundreel(*arguments, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["rendr"], ["render"], ["train", "x", "--out", "y", "--eponchs", "3"]]
+)
+def test_wrong_usage_is_exit_2(tmp_path, arguments):
+    done = soundreel(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_key_in_a_config_is_named_with_a_suggestion(tmp_path):
+    (tmp_path / "my.toml").write_text("[recipe]\nsampel_rate_hz = 22050\n")
+    done = soundreel("prepare", "x.mp4", "--out", "set", "--config", "my.toml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'my.toml: in [recipe], "sampel_rate_hz" is not a setting: ' in done.stderr
+    assert 'did you mean "sample_rate_hz"?' in done.stderr
+
+
+def test_help_lists_the_verbs_and_version_is_the_packages():
+    import soundreel as package
+
+    assert all(verb in soundreel("--help").stdout for verb in ("prepare", "train", "render"))
+    assert soundreel("--version").stdout.strip() == package.__version__
+
+
+def test_json_is_one_object(tmp_path):
+    counting_clip(tmp_path / "clip.mp4", seconds=2)
+    done = soundreel("prepare", "clip.mp4", "--out", "set", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["pairs"] == 10
+    assert result["clips"][0]["id"] == "clip"

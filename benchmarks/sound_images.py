@@ -38,7 +38,7 @@ from soundreel.timeline import frame_time, samples_before
 RATE = 44_100
 SECONDS = 180
 FPS = Fraction(30)
-BATCH = 32
+BATCH = 64
 PSD = recipe_from("paper", hop_samples=245, window_samples=62_763)
 SCIPY_WINDOWS, NOTEBOOK_WINDOWS = 540, 27
 _MEDIA = Path(os.environ.get("SOUNDREEL_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
@@ -71,7 +71,7 @@ def made(sound: np.ndarray, ends: list[int], recipe: Recipe) -> None:
 
 def sliced(song: Path, ends: list[int], recipe: Recipe) -> None:
     """Decode the song and make every picture, as slices of what was transformed once."""
-    blocks = stream_sound(song, RATE, "mono", Fraction(0), None, 2 * RATE)
+    blocks = stream_sound(song, RATE, "mono", Fraction(0), None, 10 * RATE)
     for _ in stream_images(blocks, ends, recipe, BATCH):
         pass
 
@@ -80,7 +80,7 @@ def streamed(song: Path, ends: list[int], recipe: Recipe) -> None:
     """Decode the song and make every picture, each copied once, as a renderer would use it."""
     size = recipe.sound_image_size
     used = torch.empty(BATCH, 1, size, size)
-    blocks = stream_sound(song, RATE, "mono", Fraction(0), None, 2 * RATE)
+    blocks = stream_sound(song, RATE, "mono", Fraction(0), None, 10 * RATE)
     for images in stream_images(blocks, ends, recipe, BATCH):
         used[: len(images)].copy_(images)
 

@@ -15,7 +15,7 @@ from soundreel.seeding import seed_for
 from soundreel.sound.streaming import stream_images
 from soundreel.timeline import frame_time, sample_time, samples_before
 
-_BLOCK_SAMPLES = 1 << 17
+_BLOCK_SAMPLES = 441_000  # ten seconds: with two, transforms are short and half as fast
 
 
 def film_pictures(

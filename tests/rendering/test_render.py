@@ -16,7 +16,7 @@ from soundreel.networks.bundle import Model, load_model, save_model
 from soundreel.networks.unet import UNet
 from soundreel.recipe import recipe_from
 from soundreel.rendering.generate import film_pictures
-from soundreel.rendering.movie import film_size, render, render_with
+from soundreel.rendering.movie import film_size, render
 from soundreel.timeline import frame_count, frame_time
 
 RATE = 44_100
@@ -68,7 +68,7 @@ def test_picture_and_sound_of_a_film_agree_to_within_a_frame(watching, tmp_path,
     fps = Fraction(fps)
     clicks = [0.5, 1.23, 2.017]
     song = song_with_clicks(tmp_path / "song.flac", 2.6, clicks)
-    film = render_with(watching, song, tmp_path / f"film{suffix}", fps=fps)
+    film = render(watching, song, tmp_path / f"film{suffix}", fps=fps)
     seen = brightness(film.path, fps, film.frames)
     heard = read_sound(film.path, RATE, "mono")
     flashes = np.flatnonzero((seen[1:] > 128) & (seen[:-1] <= 128)) + 1
@@ -182,7 +182,7 @@ def test_what_a_person_can_get_wrong_is_one_line_and_leaves_nothing(model_folder
 def test_a_model_whose_shape_is_changed_still_renders_its_own_recipe(watching, tmp_path):
     wide = replace(watching, recipe=recipe_from("default", picture_aspect="2/1"))
     song = song_with_clicks(tmp_path / "song.flac", 0.3, [0.1])
-    film = render_with(wide, song, tmp_path / "film.mp4", fps=Fraction(10))
+    film = render(wide, song, tmp_path / "film.mp4", fps=Fraction(10))
     info = probe(film.path).video
     assert info is not None
     assert (info.width, info.height) == (512, 256)

@@ -34,7 +34,7 @@ class Film:
 
 
 def render(
-    model: Path | str,
+    model: Path | str | Model,
     song: Path,
     out: Path,
     *,
@@ -47,7 +47,7 @@ def render(
 ) -> Film:
     """Write a film of a song: one picture for each 1 / fps seconds, and the song's own sound.
 
-    model: a model folder or a run folder.
+    model: a model folder, a run folder, or a model that is loaded already.
     song: any file with sound in it; start and stop choose a span of it.
     out: .mp4, .webm or .gif, or a name without a suffix for a folder of PNG files.
     size: width and height; by default as high as the recipe's frames, in the clips' own shape.
@@ -57,32 +57,7 @@ def render(
 
     Raises: ModelError, MediaError (song), SettingsError (span, size, kind of file), StorageError.
     """
-    return render_with(
-        load_model(model),
-        song,
-        out,
-        start_seconds=start_seconds,
-        stop_seconds=stop_seconds,
-        fps=fps,
-        size=size,
-        seed=seed,
-        progress=progress,
-    )
-
-
-def render_with(
-    model: Model,
-    song: Path,
-    out: Path,
-    *,
-    start_seconds: Fraction = Fraction(0),
-    stop_seconds: Fraction | None = None,
-    fps: Fraction = Fraction(30),
-    size: tuple[int, int] | None = None,
-    seed: int = 0,
-    progress: Listener = silent,
-) -> Film:
-    """Write a film of a song with a model that is loaded already: see `render`."""
+    loaded = model if isinstance(model, Model) else load_model(model)
     info = probe(song)
     if info.audio is None:
         raise MediaError(f"{song}: has no sound: give a song, or a video with sound")
@@ -94,7 +69,7 @@ def render_with(
             f"{clock(start_seconds)} and --stop {clock(stop)}: choose another span"
         )
     frames = frame_count(stop - start_seconds, fps)
-    width, height = film_size(model.recipe) if size is None else size
+    width, height = film_size(loaded.recipe) if size is None else size
     title = info.title or song.stem
     with FilmWriter(
         out,
@@ -104,7 +79,7 @@ def render_with(
         Song(song, start_seconds, stop),
         metadata={"title": title, "comment": f"made with Soundreel, seed {seed}"},
     ) as film:
-        pictures = film_pictures(model, song, start_seconds, frames, fps, seed)
+        pictures = film_pictures(loaded, song, start_seconds, frames, fps, seed)
         for done, frame_HWC in enumerate(pictures, 1):
             film.write(scaled(frame_HWC, width, height))
             progress(Step("render", done, frames, "frames"))

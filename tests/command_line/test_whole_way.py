@@ -128,12 +128,14 @@ def test_a_render_killed_at_any_moment_ends_the_same(tiny_model, tmp_path):
     kills = 0
     for _ in range(3):
         process = subprocess.Popen([*command, "--out", str(killed)], stdout=subprocess.DEVNULL)
-        time.sleep(moments.uniform(1, 4))
+        time.sleep(moments.uniform(0.5, 2.5))
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
             process.wait()
-            assert not killed.exists(), "a film that is not finished must not be under its name"
+        # What stands under its name is whole, also when the kill came just after the last step.
+        if killed.exists():
+            assert killed.read_bytes() == whole.read_bytes()
         killed.unlink(missing_ok=True)
     subprocess.run([*command, "--out", str(killed)], check=True, stdout=subprocess.DEVNULL)
     assert kills > 0

@@ -41,6 +41,10 @@ class TrainingError(SoundreelError):
     """Training cannot start, go on or resume."""
 
 
+class SourceError(SoundreelError):
+    """A link, list or address cannot be fetched from, or may not be."""
+
+
 class StorageError(SoundreelError):
     """The disk is full, or a place cannot be written."""
 

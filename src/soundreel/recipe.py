@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -33,6 +34,40 @@ Aspect = Annotated[
 ]
 
 Representation = Literal["psd", "waveform", "log", "mel"]
+
+#: What a picture or the sound before it may be left out for.
+Fault = Literal["silence", "speech", "black", "frozen", "title", "near-duplicate"]
+
+
+class Selection(BaseModel):
+    """What of a clip goes into the dataset. Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    letterbox: Literal["crop", "keep"] = "crop"
+    """Black bars that stand over the whole clip: cut off, or kept as a part of the picture."""
+    leave_out: tuple[Fault, ...] = ("black", "frozen", "silence")
+    """Moments that are left out: a window without sound, one with nothing but speech, a black
+    picture, one that has not changed for 2 s, a card with text, one like an earlier one."""
+    only: Literal["people", "solo", "artist"] | None = None
+    """Only pictures with people, with exactly one face, or with the artist of the photos."""
+    artist_photos: str | None = None
+    """A folder of photos of the artist, needed for `artist`."""
+    face_model: str | None = None
+    """A YuNet model file (.onnx) to find faces with; without it, OpenCV's own Haar cascades."""
+    recognition_model: str | None = None
+    """An SFace model file (.onnx) to tell the artist from others with."""
+
+    @field_validator("leave_out")
+    @classmethod
+    def _sorted(cls, leave_out: tuple[Fault, ...]) -> tuple[Fault, ...]:
+        return tuple(sorted(set(leave_out)))
+
+    @model_validator(mode="after")
+    def _check(self) -> Selection:
+        if self.only == "artist" and self.artist_photos is None:
+            raise ValueError("only = artist needs artist_photos, a folder of photos of the artist")
+        return self
 
 
 class Recipe(BaseModel):
@@ -79,15 +114,22 @@ class Recipe(BaseModel):
     start_seconds: Seconds = Fraction(0)
     stop_seconds: Seconds | None = None
     """None: to the clip's end."""
-    every_seconds: Seconds = Fraction(1, 5)
+    every_seconds: Seconds | Literal["frame"] = Fraction(1, 5)
+    """`frame`: every picture of the clip, at its own average rate."""
 
+    # --- what of it goes in, and what training never sees
+    selection: Selection = Selection()
     held_out_fraction: float = Field(0.15, ge=0, lt=1)
     """Share of the clips that training never sees."""
+    together: tuple[str, ...] = ()
+    """Patterns of clip ids ("bbb_*"): clips of one pattern are of one work and never split."""
+    sound_images: Literal["computed", "stored"] = "computed"
+    """`stored`: pairs made elsewhere, whose sound images are files and whose sound is not there."""
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
         size = self.sound_image_size
-        if self.every_seconds <= 0:
+        if self.every_seconds != "frame" and self.every_seconds <= 0:
             raise ValueError("every_seconds must be more than 0")
         if self.stop_seconds is not None and self.stop_seconds <= self.start_seconds:
             raise ValueError("stop_seconds must be after start_seconds")
@@ -114,6 +156,12 @@ class Recipe(BaseModel):
         elif self.fft_samples // 2 + 1 != size:
             raise ValueError(f"fft_samples must be {2 * size - 2} to make {size} rows")
         return self
+
+    def step_seconds(self, fps: Fraction | None) -> Fraction:
+        """From one place of the grid to the next, for a clip of that frame rate (if `frame`)."""
+        if self.every_seconds == "frame":
+            return 1 / (fps or Fraction(25))
+        return self.every_seconds
 
     @property
     def columns(self) -> int:
@@ -147,6 +195,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "start_seconds": 30,
         "stop_seconds": 90,
         "every_seconds": "3/2",
+        "selection": {"letterbox": "keep", "leave_out": ()},
         "held_out_fraction": 0.0,
     },
     "paper-waveform": {
@@ -158,6 +207,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "start_seconds": 30,
         "stop_seconds": 90,
         "every_seconds": "3/2",
+        "selection": {"letterbox": "keep", "leave_out": ()},
         "held_out_fraction": 0.0,
     },
 }

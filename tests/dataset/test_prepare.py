@@ -70,7 +70,7 @@ def test_each_frame_is_the_one_on_the_screen_at_its_time(clips, tmp_path):
     dataset = prepare(clips[:1], tmp_path / "set", small(every_seconds="7/90"))
     checked = 0
     for k, path in dataset.frames("clip-0"):
-        shown = frame_shown_at(dataset.time_of(k), Fraction(25))
+        shown = frame_shown_at(dataset.time_of(dataset.rows[0], k), Fraction(25))
         assert abs(read_frame(path, 32).mean() - brightness_of(shown)) < 3, f"k = {k}"
         checked += 1
     assert checked == 52

@@ -148,8 +148,9 @@ def build_clip(source: Source, folder: Path, recipe: Recipe) -> ClipRow:
             f"{source.path}: ends at {clock(length_seconds)}, before the span starts at "
             f"{clock(recipe.start_seconds)}: choose an earlier --start"
         )
-    count = grid_count(recipe.start_seconds, stop_seconds, recipe.every_seconds)
-    times = [grid_time(k, recipe.start_seconds, recipe.every_seconds) for k in range(count)]
+    step = recipe.step_seconds(info.video.fps)
+    count = grid_count(recipe.start_seconds, stop_seconds, step)
+    times = [grid_time(k, recipe.start_seconds, step) for k in range(count)]
     aspect = recipe.picture_aspect if isinstance(recipe.picture_aspect, Fraction) else None
     fit = Fit(recipe.picture_size, recipe.picture_size, recipe.resize, aspect)
     frames_folder = folder / "frames"
@@ -302,8 +303,8 @@ def _readme(recipe: Recipe, rows: Sequence[ClipRow]) -> str:
         "# A Soundreel dataset",
         "",
         f"{sum(row.pairs for row in used)} pairs from {len(used)} clips, recipe `{recipe.name}` "
-        f"(`{recipe.representation}`), frames {size}x{size}, one every "
-        f"{float(recipe.every_seconds):g} s.",
+        f"(`{recipe.representation}`), frames {size}x{size}, one "
+        f"{_every(recipe)}.",
         "",
         "`clips/<id>/frames/<k>_<milliseconds>.jpg` is the picture at grid place k; "
         "`clips/<id>/sound.flac` is the sound that sound images are computed from. Delete a frame "
@@ -329,3 +330,9 @@ def _slug(name: str) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _every(recipe: Recipe) -> str:
+    if recipe.every_seconds == "frame":
+        return "for each picture of the clip"
+    return f"every {float(recipe.every_seconds):g} s"

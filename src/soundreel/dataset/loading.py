@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from soundreel.atomic import atomic_file
-from soundreel.dataset.store import Dataset, Split, read_frame
+from soundreel.dataset.store import Dataset, Split, read_frame, read_sound_image
 from soundreel.errors import DatasetError, MediaError, storage_errors
 from soundreel.media.sound import read_sound
 from soundreel.progress import Listener, Step, silent
@@ -34,7 +34,9 @@ class Pairs:
     clip_N: int64, which clip (0..C-1) each pair belongs to.
     end_sample_N: int64, the exclusive end of each pair's window in its clip's sound.
     time_seconds_N: float64, the time t of each pair, for descriptors and people.
-    sounds: the C clips' sounds, float32 in [-1, 1], one dimension each.
+    sounds: the C clips' sounds, float32 in [-1, 1], one dimension each (empty where sound images
+        are stored).
+    sound_images_NSS: the stored sound images, uint8, or None where they are computed from sound.
     """
 
     recipe: Recipe
@@ -44,6 +46,7 @@ class Pairs:
     end_sample_N: np.ndarray
     time_seconds_N: np.ndarray
     sounds: Sequence[np.ndarray]
+    sound_images_NSS: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.clip_N)
@@ -62,6 +65,9 @@ class Pairs:
         from soundreel.sound.representation import sound_images
 
         index_B = np.asarray(indices)
+        if self.sound_images_NSS is not None:
+            x_BSS = torch.from_numpy(self.sound_images_NSS[index_B])
+            return x_BSS[:, None].float().div_(127.5).sub_(1)
         size = self.recipe.sound_image_size
         x_B1SS = torch.empty(len(index_B), 1, size, size)
         clip_B = self.clip_N[index_B]
@@ -85,42 +91,67 @@ def load_pairs(dataset: Dataset, split: Split | None, progress: Listener = silen
     recipe = dataset.recipe
     rows = dataset.clips(split)
     places = [
-        (clip, k, path) for clip, row in enumerate(rows) for k, path in dataset.frames(row.id)
+        (clip, row, k, path) for clip, row in enumerate(rows) for k, path in dataset.frames(row.id)
     ]
     cache = dataset.folder / ".cache"
-    sounds = [_cached_sound(dataset, cache, row.id) for row in rows]
-    times = [dataset.time_of(k) for _, k, _ in places]
+    times = [dataset.time_of(row, k) for _, row, k, _ in places]
+    size = recipe.picture_size
+    stored = None
+    if recipe.sound_images == "stored":
+        sounds = [np.empty(0, np.float32) for _ in rows]
+        paths = [path for row in rows for _, path in dataset.sound_images(row.id)]
+        shape = (recipe.sound_image_size, recipe.sound_image_size)
+        stored = _cached_pictures(paths, cache, "sound images", shape, _read_stored, progress)
+    else:
+        sounds = [_cached_sound(dataset, cache, row.id) for row in rows]
+    frames = [path for *_, path in places]
     return Pairs(
         recipe=recipe,
         clip_ids=[row.id for row in rows],
-        frames_N3HW=_cached_frames([path for _, _, path in places], cache, recipe, progress),
-        clip_N=np.array([clip for clip, _, _ in places], dtype=np.int64),
+        frames_N3HW=_cached_pictures(
+            frames, cache, "frames", (3, size, size), _read_frame, progress
+        ),
+        clip_N=np.array([clip for clip, *_ in places], dtype=np.int64),
         end_sample_N=np.array(
             [samples_before(time, recipe.sample_rate_hz) for time in times], dtype=np.int64
         ),
         time_seconds_N=np.array([float(time) for time in times]),
         sounds=sounds,
+        sound_images_NSS=stored,
     )
 
 
-def _cached_frames(
-    paths: Sequence[Path], cache: Path, recipe: Recipe, progress: Listener
+def _read_frame(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    return read_frame(path, shape[-1]).transpose(2, 0, 1)
+
+
+def _read_stored(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    return read_sound_image(path, shape[-1])
+
+
+def _cached_pictures(
+    paths: Sequence[Path],
+    cache: Path,
+    what: str,
+    shape: tuple[int, ...],
+    read: Callable[[Path, tuple[int, ...]], np.ndarray],
+    progress: Listener,
 ) -> np.ndarray:
-    size = recipe.picture_size
+    """All these pictures as one uint8 memory map, N x shape."""
     if not paths:
-        return np.empty((0, 3, size, size), np.uint8)
-    cached = cache / f"{_fingerprint(paths)}.frames.npy"
+        return np.empty((0, *shape), np.uint8)
+    cached = cache / f"{_fingerprint(paths)}.{what.replace(' ', '-')}.npy"
     if not cached.is_file():
         with _atomic_cache(cached) as unfinished:
-            frames_N3HW = np.lib.format.open_memmap(
-                unfinished, mode="w+", dtype=np.uint8, shape=(len(paths), 3, size, size)
+            pictures = np.lib.format.open_memmap(
+                unfinished, mode="w+", dtype=np.uint8, shape=(len(paths), *shape)
             )
             for place, path in enumerate(paths):
-                frames_N3HW[place] = read_frame(path, size).transpose(2, 0, 1)
+                pictures[place] = read(path, shape)
                 if place % 50 == 0 or place == len(paths) - 1:
-                    progress(Step("read frames", place + 1, len(paths), "frames"))
-            frames_N3HW.flush()
-            del frames_N3HW
+                    progress(Step(f"read {what}", place + 1, len(paths), what))
+            pictures.flush()
+            del pictures
     return np.load(cached, mmap_mode="r")
 
 

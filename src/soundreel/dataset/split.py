@@ -27,8 +27,3 @@ def split_clips(sha256s: Sequence[str], held_out_fraction: float) -> list[Split]
     for place, sha in enumerate(distinct[:held_out]):
         split_of[sha] = "test" if place % 2 else "val"
     return [split_of[sha] for sha in sha256s]
-
-
-def _place(sha256: str) -> bytes:
-    """A clip's place in the draw: its hash hashed once more, so that it is tied to nothing else."""
-    return hashlib.sha256(f"split {sha256}".encode()).digest()

@@ -17,13 +17,14 @@ import numpy as np
 from soundreel.errors import MediaError
 from soundreel.media.decoding import Film
 from soundreel.media.fitting import Fit, Fitter
-from soundreel.media.opening import open_media
+from soundreel.media.key_frames import spread_key_frames
+from soundreel.media.opening import film_stream, open_media
 from soundreel.media.skipping import Doubt, NeededPackets, rules_for
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-__all__ = ["Fit", "frames_at"]
+__all__ = ["Fit", "frames_at", "key_frames", "views_at"]
 
 
 def frames_at(
@@ -38,6 +39,14 @@ def frames_at(
     Raises: MediaError if the file cannot be read, has no video, or nothing of it can be decoded;
     ValueError if the times do not ascend.
     """
+    for k, (picture,) in views_at(path, times_seconds, (fit,)):
+        yield k, picture
+
+
+def views_at(
+    path: Path | str, times_seconds: Sequence[Fraction], fits: Sequence[Fit]
+) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
+    """As `frames_at`, each picture in several fits at once: decoded once, scaled for each."""
     if any(after < before for before, after in itertools.pairwise(times_seconds)):
         raise ValueError("times_seconds must ascend")
     done = 0
@@ -47,19 +56,34 @@ def frames_at(
             return
         with open_media(path) as container:
             film = Film(Path(path), container, times_seconds[done:])
-            fitter = Fitter(fit, film.stream.sample_aspect_ratio)
+            fitters = [Fitter(fit, film.stream.sample_aspect_ratio) for fit in fits]
             first = done
             shown: VideoFrame | None = None
-            picture = np.empty(0, np.uint8)
+            views: tuple[np.ndarray, ...] = ()
             try:
                 for k, frame in read(film):
                     if frame is not shown:
-                        shown, picture = frame, fitter(frame)
-                    yield first + k, picture.copy()
+                        shown, views = frame, tuple(fitter(frame) for fitter in fitters)
+                    yield first + k, tuple(view.copy() for view in views)
                     done = first + k + 1
             except Doubt:
                 continue
         return
+
+
+def key_frames(path: Path | str, fit: Fit, most: int = 24) -> list[np.ndarray]:
+    """At most `most` of the film's key frames, about evenly spread over it: a quick look.
+
+    Pictures that cannot be decoded are passed over, so the list may be empty.
+
+    Raises: MediaError if the file cannot be read or has no video.
+    """
+    with open_media(path) as container:
+        stream = film_stream(container)
+        if stream is None:
+            raise MediaError(f"{path}: has no video stream: give a video")
+        fitter = Fitter(fit, stream.sample_aspect_ratio)
+        return [fitter(frame) for frame in spread_key_frames(container, stream, most)]
 
 
 def _needed_frames(film: Film) -> Iterator[tuple[int, VideoFrame]]:

@@ -12,7 +12,7 @@ demo: $(VENV)/.installed  ## the whole way on music videos made here
 test: $(VENV)/.installed-dev  ## the tests that CI runs (minutes)
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m "not slow"
 
-test-all: $(VENV)/.installed-dev  ## every test, the long ones too
+test-all: $(VENV)/.installed-all  ## every test, the long ones and those of a cluster too
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
@@ -37,4 +37,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) -e ".[dev,bench]"
+	touch $@
+
+$(VENV)/.installed-all: $(VENV)/.installed-dev
+	$(PIP) -e ".[dev,bench,cluster]"
 	touch $@

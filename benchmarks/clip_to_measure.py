@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-_MEDIA = Path(os.environ.get("SOUNDREEL_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
+#: Where the test media are, if they are.
+MEDIA = Path(os.environ.get("SOUNDREEL_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
 
 
 @contextmanager
 def clip_720p() -> Iterator[Path]:
     """An H.264 clip of 1280 x 720, longer than 90 s (the one made here has B-frames)."""
-    real = _MEDIA / "videos" / "bbb_opening_720p.mp4"
+    real = MEDIA / "videos" / "bbb_opening_720p.mp4"
     if real.is_file():
         print(f"clip: {real.name}")
         yield real

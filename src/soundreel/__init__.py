@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from soundreel.dataset.build import prepare
+    from soundreel.dataset.exchange import export
     from soundreel.dataset.gallery import inspect
     from soundreel.demo import demo
     from soundreel.errors import SoundreelError
     from soundreel.recipe import Recipe, recipe_from
     from soundreel.rendering.movie import render
+    from soundreel.sources.fetch import fetch
     from soundreel.training.run import train
 
 __version__ = "0.1.0"
@@ -30,8 +32,10 @@ _HOMES = {
     "SoundreelError": "soundreel.errors",
     "Recipe": "soundreel.recipe",
     "recipe_from": "soundreel.recipe",
+    "fetch": "soundreel.sources.fetch",
     "prepare": "soundreel.dataset.build",
     "inspect": "soundreel.dataset.gallery",
+    "export": "soundreel.dataset.exchange",
     "train": "soundreel.training.run",
     "render": "soundreel.rendering.movie",
     "demo": "soundreel.demo",
@@ -41,6 +45,8 @@ __all__ = [
     "Recipe",
     "SoundreelError",
     "demo",
+    "export",
+    "fetch",
     "inspect",
     "prepare",
     "recipe_from",

@@ -124,7 +124,8 @@ def demo(
     ]
     recipe = recipe_from("default", every_seconds=Fraction(1, 10))
     dataset = prepare(videos, out / "dataset", recipe, workers=workers, progress=progress)
-    sheet = inspect(dataset.folder, out / "sheet.png", progress=progress)
+    sheet = out / "sheet.png"
+    inspect(dataset.folder, sheet, progress=progress)
     run = train(dataset.folder, out / "run", preset, progress=progress)
     film = render(run.model, songs[0], out / "film.mp4", fps=_FPS, size=_SIZE, progress=progress)
     follows = _follows(run.model, songs, progress)

@@ -114,7 +114,8 @@ class Recipe(BaseModel):
     start_seconds: Seconds = Fraction(0)
     stop_seconds: Seconds | None = None
     """None: to the clip's end."""
-    every_seconds: Seconds | Literal["frame"] = Fraction(1, 5)
+    # The word first: whatever else is not a time is refused with the words for a time.
+    every_seconds: Literal["frame"] | Seconds = Field(Fraction(1, 5), union_mode="left_to_right")
     """`frame`: every picture of the clip, at its own average rate."""
 
     # --- what of it goes in, and what training never sees
@@ -216,7 +217,7 @@ PRESET_NAMES = tuple(_PRESETS)
 
 
 def recipe_from(preset: str = "default", **changes: Any) -> Recipe:
-    """A preset's recipe, with some of its numbers changed.
+    """A preset's recipe, with some of its numbers changed (`selection`: those named in a dict).
 
     Raises: SettingsError for an unknown preset or key (with a suggestion) or a wrong value.
     """
@@ -224,9 +225,12 @@ def recipe_from(preset: str = "default", **changes: Any) -> Recipe:
         raise SettingsError(
             f"recipe {preset!r} is unknown: choose one of {', '.join(PRESET_NAMES)}"
         )
-    name = preset if not changes else "custom" if "representation" in changes else preset
+    name = "custom" if "representation" in changes else preset
+    selection = {**_PRESETS[preset].get("selection", {}), **changes.pop("selection", {})}
     try:
-        return Recipe.model_validate({"name": name, **_PRESETS[preset], **changes})
+        return Recipe.model_validate(
+            {"name": name, **_PRESETS[preset], **changes, "selection": selection}
+        )
     except ValidationError as error:
         raise SettingsError(f"recipe {preset!r}: {explain(error, Recipe)}") from error
 

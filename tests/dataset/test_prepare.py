@@ -26,6 +26,7 @@ from soundreel.errors import DatasetError, SettingsError
 from soundreel.media.sound import read_sound
 from soundreel.recipe import recipe_from
 from soundreel.timeline import frame_shown_at, samples_before
+from soundreel.training.run import train
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,9 @@ def clips(tmp_path_factory) -> list[Path]:
 
 
 def small(**changes):
-    return recipe_from("default", **{"picture_size": 32, "every_seconds": "0.3", **changes})
+    everything = {"leave_out": (), "letterbox": "keep"}
+    values = {"picture_size": 32, "every_seconds": "0.3", "selection": everything, **changes}
+    return recipe_from("default", **values)
 
 
 def digest(folder: Path) -> str:
@@ -171,8 +174,14 @@ def test_frames_and_clips_deleted_by_hand_are_simply_gone(clips, tmp_path):
     shutil.rmtree(tmp_path / "set" / "clips" / "clip-1")
     again = open_dataset(tmp_path / "set")
     assert len(load_pairs(again, None)) == 42 - 3 - 14
-    sheet = Image.open(inspect(tmp_path / "set", tmp_path / "sheet.png"))
-    assert sheet.width > 800
+    sheet = inspect(tmp_path / "set", tmp_path / "sheet.png").out
+    assert sheet is not None
+    assert Image.open(sheet).width > 800
+    page = inspect(tmp_path / "set", tmp_path / "page.html")
+    assert (page.clips, page.pairs) == (2, 25)
+    tiny = {"size": 32, "width": 4, "discriminator_width": 4, "steps": 2}
+    run = train(tmp_path / "set", tmp_path / "run", "quick", changes=tiny)
+    assert run.steps == 2
 
 
 def test_a_damaged_frame_is_named(clips, tmp_path):
@@ -203,7 +212,8 @@ def test_killed_at_any_moment_the_same_command_ends_the_same(clips, tmp_path):
         "from soundreel.dataset.build import prepare\n"
         "from soundreel.recipe import recipe_from\n"
         "prepare([Path(p) for p in sys.argv[2:]], Path(sys.argv[1]),"
-        " recipe_from('default', picture_size=32, every_seconds='1/25'))\n"
+        " recipe_from('default', picture_size=32, every_seconds='1/25',"
+        " selection={'leave_out': (), 'letterbox': 'keep'}))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "killed"), *map(str, clips)]
     moments = random.Random(4)

@@ -17,7 +17,9 @@ LAYERS = [
     ["seeding", "atomic", "progress", "settings"],
     ["parallel"],
     ["recipe"],
+    ["places"],
     ["media"],
+    ["sources"],
     ["sound", "synthetic"],
     ["dataset"],
     ["networks"],
@@ -30,6 +32,9 @@ LAYERS = [
 #: Packages that only one place may touch.
 GATEKEEPERS = {
     "av": {"media"},
+    "cv2": {"dataset"},
+    "fsspec": {"places"},
+    "requests": {"sources"},
     "yt_dlp": {"sources"},
     "gradio": {"studio"},
     "fastapi": {"studio", "live"},
@@ -134,6 +139,6 @@ def test_the_verbs_of_the_command_line_are_functions_of_the_package():
     from soundreel.cli import app
 
     verbs = {name for name in app if not name.startswith("-")}
-    assert verbs == {"prepare", "inspect", "train", "render", "demo"}
+    assert verbs == {"fetch", "prepare", "inspect", "export", "train", "render", "demo"}
     for verb in verbs:
         assert callable(getattr(soundreel, verb))

@@ -39,10 +39,10 @@ class Origin(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    url: str = ""
-    uploader: str = ""
-    licence: str = ""
-    date: str = ""
+    url: str | None = None
+    uploader: str | None = None
+    licence: str | None = None
+    date: str | None = None
 
 
 class Sameness(BaseModel):
@@ -51,7 +51,7 @@ class Sameness(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    what: Literal["same song", "same pictures", "same file", "same work"]
+    what: Literal["same song", "same pictures", "same file"]
     shared_seconds: float = 0.0
     offset_seconds: float = 0.0
     """A moment t of this clip is t + offset of the other."""
@@ -81,7 +81,7 @@ class ClipRow(BaseModel):
     """Why places of the grid gave no pair, and how many."""
     skipped_at: dict[str, tuple[tuple[int, int], ...]] = {}
     """The same as ranges [first, last + 1) of places."""
-    crop: tuple[Share, Share, Share, Share] = (Fraction(0),) * 4
+    crop: tuple[Share, Share, Share, Share] = (Fraction(0), Fraction(0), Fraction(0), Fraction(0))
     """Shares of the shown picture cut off as letterbox bars: top, bottom, left, right."""
     group: str = ""
     """The first clip of those that share a song, pictures or a work; they are split together."""

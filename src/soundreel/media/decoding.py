@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -51,6 +52,7 @@ class Film:
         self._container = container
         self._codec = stream.codec_context
         self._codec.thread_type = "AUTO"
+        self._codec.thread_count = _threads()
         self._codec.options = {"max_pixels": str(MAX_PIXELS)}
         tick = stream.time_base
         frame_ticks = 1 / (average_rate(stream) * tick)
@@ -138,3 +140,12 @@ class Film:
     def forget_before(self, pts: int) -> None:
         """Drop what `is_stale` need not remember once the frame at `pts` is shown."""
         self._packet_ticks = [other for other in self._packet_ticks if other > pts]
+
+
+def _threads() -> int:
+    """How many threads to decode with: as many as sums are computed with, 0 for one a core.
+
+    A worker of `parallel.map_items` is told to compute in one thread, being itself one of many.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
@@ -87,13 +87,19 @@ class Fitter:
         self._fit = fit
         self._sample_aspect = pixel_aspect(sample_aspect)
         self._kind: _Kind | None = None
+        self._orientation = Orientation()
         self._graph = Graph()
         self._has_alpha = False
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
         """The picture, H x W x 3, uint8 RGB. Transparent parts are shown over black."""
-        kind = _kind_of(frame, self._sample_aspect)
+        kind = _kind_of(frame, self._sample_aspect, self._orientation)
         if kind != self._kind:
+            # Looked at only where a film begins or its pictures change their kind: PyAV's side
+            # data and its frame hold each other, so that every frame that is asked for them stays
+            # in memory until the garbage collector comes (200 MB of 720p).
+            self._orientation = orientation_of(frame)
+            kind = replace(kind, orientation=self._orientation)
             self._graph, self._has_alpha = _graph_for(frame, kind, self._fit)
             self._kind = kind
         self._graph.vpush(frame)
@@ -114,7 +120,7 @@ def floor_index(picture_HW3: np.ndarray, height: int, width: int) -> np.ndarray:
     return picture_HW3[rows[:, None], columns]
 
 
-def _kind_of(frame: VideoFrame, sample_aspect: Fraction) -> _Kind:
+def _kind_of(frame: VideoFrame, sample_aspect: Fraction, orientation: Orientation) -> _Kind:
     name = frame.format.name
     return _Kind(
         width=frame.width,
@@ -123,7 +129,7 @@ def _kind_of(frame: VideoFrame, sample_aspect: Fraction) -> _Kind:
         matrix=None if frame.format.is_rgb else _matrix(frame),
         full_range=frame.color_range == _FULL_RANGE or name.startswith("yuvj"),
         sample_aspect=sample_aspect,
-        orientation=orientation_of(frame),
+        orientation=orientation,
     )
 
 

@@ -56,9 +56,11 @@ class Batches:
             numpy_generator_for(settings.seed, "augment", first + i) for i in range(settings.batch)
         ]
         heard = self._direction == "sound-to-picture"
+        # Where sound images are stored the sound is not there to be made louder.
+        sounds_there = self._pairs.sound_images_NSS is None
         sound_B1SS = (
             louder_or_softer(self._pairs, indices, rngs, settings.gain_db)
-            if heard and settings.gain_db
+            if heard and sounds_there and settings.gain_db
             else self._pairs.sound_images(indices)
         )
         if heard:

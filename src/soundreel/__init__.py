@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from soundreel.dataset.build import prepare
-    from soundreel.dataset.exchange import export
-    from soundreel.dataset.gallery import inspect
+    from soundreel.dataset.exchange.export import export
+    from soundreel.dataset.inspection.gallery import inspect
     from soundreel.demo import demo
     from soundreel.errors import SoundreelError
     from soundreel.recipe import Recipe, recipe_from
@@ -34,8 +34,8 @@ _HOMES = {
     "recipe_from": "soundreel.recipe",
     "fetch": "soundreel.sources.fetch",
     "prepare": "soundreel.dataset.build",
-    "inspect": "soundreel.dataset.gallery",
-    "export": "soundreel.dataset.exchange",
+    "inspect": "soundreel.dataset.inspection.gallery",
+    "export": "soundreel.dataset.exchange.export",
     "train": "soundreel.training.run",
     "render": "soundreel.rendering.movie",
     "demo": "soundreel.demo",

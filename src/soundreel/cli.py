@@ -190,7 +190,7 @@ def prepare(
         named = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
         print(f"not looked at, no media by their names: {named}", file=sys.stderr)
     if look is not None:
-        from soundreel.dataset.gallery import inspect as show
+        from soundreel.dataset.inspection.gallery import inspect as show
 
         show(Path(out), look, progress=_progress())
     return _result(
@@ -225,7 +225,7 @@ def inspect(
     columns
         How many moments of each clip to show.
     """
-    from soundreel.dataset.gallery import inspect as run
+    from soundreel.dataset.inspection.gallery import inspect as run
 
     made = run(dataset, out, drop=drop, columns=columns, progress=_progress())
     return _result(as_json, made.summary, **_plain(made))
@@ -247,7 +247,7 @@ def export(
     out
         The folder to make.
     """
-    from soundreel.dataset.exchange import export as run
+    from soundreel.dataset.exchange.export import export as run
 
     made = run(dataset, to, out, progress=_progress())
     return _result(as_json, f"{made.out}: {made.pairs} pairs in {made.files} files", **_plain(made))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from soundreel.atomic import write_json, write_text
 from soundreel.dataset.build import prepare
-from soundreel.dataset.gallery import inspect
+from soundreel.dataset.inspection.gallery import inspect
 from soundreel.evidence.descriptors import picture_descriptors, sound_descriptors
 from soundreel.evidence.following import slow_terms_for, within_correlation
 from soundreel.media.sound import read_sound

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clips_made_here import brightness_of, counting_clip
-from soundreel.dataset import clip_measures, contact_sheet, gallery_page
 from soundreel.dataset.build import prepare
-from soundreel.dataset.clip_measures import envelope_of, loudness_of
-from soundreel.dataset.gallery import inspect
-from soundreel.dataset.gallery_drawing import brightness_histogram
+from soundreel.dataset.inspection import clip_measures, contact_sheet, gallery_page
+from soundreel.dataset.inspection.clip_measures import envelope_of, loudness_of
+from soundreel.dataset.inspection.gallery import inspect
+from soundreel.dataset.inspection.gallery_drawing import brightness_histogram
+from soundreel.dataset.inspection.moments import spread
 from soundreel.dataset.loading import load_pairs
-from soundreel.dataset.moments import spread
 from soundreel.dataset.store import (
     Dataset,
     Origin,

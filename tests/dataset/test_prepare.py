@@ -19,7 +19,7 @@ from PIL import Image
 from clips_made_here import brightness_of, counting_clip
 from soundreel.atomic import partial_folder
 from soundreel.dataset.build import prepare
-from soundreel.dataset.gallery import inspect
+from soundreel.dataset.inspection.gallery import inspect
 from soundreel.dataset.loading import load_pairs
 from soundreel.dataset.store import open_dataset, read_frame
 from soundreel.errors import DatasetError, SettingsError

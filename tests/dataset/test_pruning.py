@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clips_made_here import counting_clip
-from soundreel.dataset import pruning
 from soundreel.dataset.build import prepare
-from soundreel.dataset.gallery import inspect
+from soundreel.dataset.inspection import pruning
+from soundreel.dataset.inspection.gallery import inspect
+from soundreel.dataset.inspection.pruning import Dropped, deleted_places, drop, places_in
 from soundreel.dataset.loading import load_pairs
-from soundreel.dataset.pruning import Dropped, deleted_places, drop, places_in
 from soundreel.dataset.store import ClipRow, Dataset, frame_name, open_dataset, write_rows
 from soundreel.errors import DatasetError, SettingsError
 from soundreel.recipe import recipe_from

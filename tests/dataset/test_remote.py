@@ -7,8 +7,8 @@ import pytest
 
 from clips_made_here import counting_clip
 from soundreel.dataset.build import prepare
+from soundreel.dataset.exchange.shard_folder import import_shards
 from soundreel.dataset.remote import ShardStore, prepare_shards
-from soundreel.dataset.shard_folder import import_shards
 from soundreel.errors import DatasetError
 from soundreel.recipe import recipe_from
 

@@ -18,11 +18,11 @@ import pytest
 
 from soundreel.atomic import partial_folder
 from soundreel.dataset.build import prepare
-from soundreel.dataset.exchange import Form, export
+from soundreel.dataset.exchange.export import Form, export
+from soundreel.dataset.exchange.shard_folder import import_shards, is_shards
+from soundreel.dataset.exchange.shards import read_shard, write_clip_shards
+from soundreel.dataset.exchange.side_by_side import import_pairs
 from soundreel.dataset.loading import load_pairs
-from soundreel.dataset.shard_folder import import_shards, is_shards
-from soundreel.dataset.shards import read_shard, write_clip_shards
-from soundreel.dataset.side_by_side import import_pairs
 from soundreel.dataset.store import ClipRow, Dataset, open_dataset, write_frame
 from soundreel.errors import DatasetError, SettingsError, StorageError
 from soundreel.media.sound import read_sound, write_sound
@@ -351,7 +351,7 @@ def test_what_is_there_is_not_overwritten_and_the_same_import_returns(dataset, s
 def test_a_killed_export_never_looks_finished_and_the_next_one_is_whole(dataset, form, tmp_path):
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from soundreel.dataset.exchange import Form, export\n"
+        "from soundreel.dataset.exchange.export import Form, export\n"
         "def die(step):\n"
         "    if step.task == 'export' and step.done >= 2: os.kill(os.getpid(), signal.SIGKILL)\n"
         "export(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), progress=die)\n"

@@ -15,10 +15,10 @@ from PIL import Image, JpegImagePlugin
 
 from clips_made_here import brightness_of, counting_clip
 from soundreel.dataset.build import prepare
-from soundreel.dataset.exchange import export
+from soundreel.dataset.exchange.export import export
+from soundreel.dataset.exchange.pair_names import plan_clips
+from soundreel.dataset.exchange.side_by_side import import_pairs, is_side_by_side, recipe_of_size
 from soundreel.dataset.loading import load_pairs
-from soundreel.dataset.pair_names import plan_clips
-from soundreel.dataset.side_by_side import import_pairs, is_side_by_side, recipe_of_size
 from soundreel.dataset.store import Dataset, open_dataset, sound_image_bytes
 from soundreel.errors import DatasetError, StorageError
 from soundreel.recipe import PRESET_NAMES, recipe_from

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from soundreel.dataset.exchange.shard_folder import import_shards
 from soundreel.dataset.remote import prepare_shards
-from soundreel.dataset.shard_folder import import_shards
 from soundreel.media.sound import write_sound
 from soundreel.media.writer import FilmWriter, Song
 from soundreel.parallel import map_items

@@ -16,10 +16,10 @@ from typing import Protocol
 from soundreel.atomic import discard, finish_folder, partial_folder, write_json, write_text
 from soundreel.dataset.clip import Look, build_clip, look_at, sha256_of
 from soundreel.dataset.describing import describe_dataset
+from soundreel.dataset.exchange.shard_folder import import_shards, is_shards
+from soundreel.dataset.exchange.side_by_side import import_pairs, is_side_by_side
 from soundreel.dataset.listing import Source, list_sources
 from soundreel.dataset.sameness import Prints, load_prints, save_prints
-from soundreel.dataset.shard_folder import import_shards, is_shards
-from soundreel.dataset.side_by_side import import_pairs, is_side_by_side
 from soundreel.dataset.split import split_rows
 from soundreel.dataset.store import ClipRow, Dataset, open_dataset, write_rows
 from soundreel.errors import DatasetError, MediaError, storage_errors

@@ -23,10 +23,10 @@ from soundreel.dataset.build import (
     plan_of,
     resolved_recipe,
 )
+from soundreel.dataset.exchange.shard_folder import write_shard_lists
+from soundreel.dataset.exchange.shards import write_clip_shards
 from soundreel.dataset.listing import Source, list_sources
 from soundreel.dataset.sameness import Prints, load_prints, save_prints
-from soundreel.dataset.shard_folder import write_shard_lists
-from soundreel.dataset.shards import write_clip_shards
 from soundreel.dataset.split import split_rows
 from soundreel.dataset.store import ClipRow, read_rows
 from soundreel.errors import DatasetError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from soundreel.dataset.clip_measures import brightness_of, envelope_of, loudness_of
-from soundreel.dataset.gallery_drawing import (
+from soundreel.dataset.inspection.clip_measures import brightness_of, envelope_of, loudness_of
+from soundreel.dataset.inspection.gallery_drawing import (
     STRIP_HEIGHT,
     STRIP_WIDTH,
     Histogram,
@@ -19,9 +19,9 @@ from soundreel.dataset.gallery_drawing import (
     loudness_histogram,
     outline_paths,
 )
-from soundreel.dataset.gallery_words import facts_of, link_of, origin_of, source_name
-from soundreel.dataset.moments import clip_sound, moments_of
-from soundreel.dataset.pruning import deleted_places
+from soundreel.dataset.inspection.gallery_words import facts_of, link_of, origin_of, source_name
+from soundreel.dataset.inspection.moments import clip_sound, moments_of
+from soundreel.dataset.inspection.pruning import deleted_places
 from soundreel.dataset.store import ClipRow, Dataset, numbered
 from soundreel.errors import DatasetError
 from soundreel.timeline import clock, grid_count, samples_before

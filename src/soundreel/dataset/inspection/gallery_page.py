@@ -14,8 +14,14 @@ from typing import get_args
 import jinja2
 
 from soundreel.atomic import write_text
-from soundreel.dataset.clip_view import DELETED, ClipView, Sizes, thumbnail_shapes, view_clip
-from soundreel.dataset.gallery_drawing import (
+from soundreel.dataset.inspection.clip_view import (
+    DELETED,
+    ClipView,
+    Sizes,
+    thumbnail_shapes,
+    view_clip,
+)
+from soundreel.dataset.inspection.gallery_drawing import (
     BINS,
     CHART_HEIGHT,
     CHART_WIDTH,
@@ -27,8 +33,12 @@ from soundreel.dataset.gallery_drawing import (
     loudness_histogram,
     steps_path,
 )
-from soundreel.dataset.gallery_words import recipe_in_words, sameness_in_words, without_folders
-from soundreel.dataset.moments import spread
+from soundreel.dataset.inspection.gallery_words import (
+    recipe_in_words,
+    sameness_in_words,
+    without_folders,
+)
+from soundreel.dataset.inspection.moments import spread
 from soundreel.dataset.store import ClipRow, Dataset, Split
 from soundreel.errors import DatasetError
 from soundreel.progress import Listener, Step, silent
@@ -131,7 +141,7 @@ def _sizes(clips: int, columns: int) -> Sizes:
 
 def _render(dataset: Dataset, views: Sequence[ClipView], totals: _Totals, sizes: Sizes) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("soundreel", "dataset"),
+        loader=jinja2.PackageLoader("soundreel", "dataset/inspection"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -170,7 +180,7 @@ def _render(dataset: Dataset, views: Sequence[ClipView], totals: _Totals, sizes:
 
 
 def _beside(name: str) -> str:
-    return files("soundreel.dataset").joinpath(name).read_text(encoding="utf-8")
+    return files("soundreel.dataset.inspection").joinpath(name).read_text(encoding="utf-8")
 
 
 def _colours(reasons: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from soundreel.atomic import atomic_file
-from soundreel.dataset.moments import Moment, clip_sound, moments_of, spread
+from soundreel.dataset.inspection.moments import Moment, clip_sound, moments_of, spread
 from soundreel.dataset.store import Dataset
 from soundreel.errors import DatasetError, SettingsError
 from soundreel.progress import Listener, Step, silent

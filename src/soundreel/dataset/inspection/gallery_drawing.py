@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from soundreel.dataset.clip_measures import FLOOR_DBFS, Envelope
+from soundreel.dataset.inspection.clip_measures import FLOOR_DBFS, Envelope
 
 #: A waveform is drawn in a box of this size, stretched to the page's width.
 STRIP_WIDTH, STRIP_HEIGHT = 1000, 100

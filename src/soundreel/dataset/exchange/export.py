@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from soundreel.dataset.importing import is_taken, whole_folder
-from soundreel.dataset.pair_pictures import export_pairs
-from soundreel.dataset.shard_folder import export_shards
+from soundreel.dataset.exchange.importing import is_taken, whole_folder
+from soundreel.dataset.exchange.pair_pictures import export_pairs
+from soundreel.dataset.exchange.shard_folder import export_shards
 from soundreel.dataset.store import open_dataset
 from soundreel.errors import DatasetError, SettingsError, StorageError
 from soundreel.progress import Listener, silent

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from soundreel.dataset.importing import clip_id_from
+from soundreel.dataset.exchange.importing import clip_id_from
 from soundreel.dataset.store import Split
 
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))

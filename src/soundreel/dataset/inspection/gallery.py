@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from soundreel.dataset.pruning import Dropped
-from soundreel.dataset.pruning import drop as drop_from
+from soundreel.dataset.inspection.pruning import Dropped
+from soundreel.dataset.inspection.pruning import drop as drop_from
 from soundreel.dataset.store import open_dataset
 from soundreel.errors import SettingsError
 from soundreel.progress import Listener, silent
@@ -53,7 +53,7 @@ def inspect(
     out: `.html` for a gallery in one file (see `write_gallery`), `.png` for a contact sheet (see
         `contact_sheet`).
     drop: what to delete first, as `clip-id`, `clip-id:12`, `clip-id:12-40` or `clip-id:1,5,9-20`
-        (see `soundreel.dataset.pruning.drop`): the places are the numbers that frames' names begin
+        (see `pruning.drop`): the places are the numbers that frames' names begin
         with.
     columns: how many moments of each clip to show.
 
@@ -74,11 +74,11 @@ def inspect(
     opened = open_dataset(dataset)
     dropped = drop_from(opened, drop) if drop else Dropped()
     if out is not None and out.suffix.lower() == ".html":
-        from soundreel.dataset.gallery_page import write_gallery
+        from soundreel.dataset.inspection.gallery_page import write_gallery
 
         write_gallery(opened, out, columns=columns, progress=progress)
     elif out is not None:
-        from soundreel.dataset.contact_sheet import contact_sheet
+        from soundreel.dataset.inspection.contact_sheet import contact_sheet
 
         contact_sheet(opened, out, columns=columns, progress=progress)
     rows = opened.clips()

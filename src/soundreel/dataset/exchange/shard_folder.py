@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from soundreel.atomic import write_json, write_text
-from soundreel.dataset.importing import imported_before, whole_folder, write_dataset_files
-from soundreel.dataset.shards import read_shard, write_clip_shards
+from soundreel.dataset.exchange.importing import imported_before, whole_folder, write_dataset_files
+from soundreel.dataset.exchange.shards import read_shard, write_clip_shards
 from soundreel.dataset.store import (
     ClipRow,
     Dataset,

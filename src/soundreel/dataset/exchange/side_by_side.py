@@ -13,8 +13,13 @@ import numpy as np
 from PIL import Image
 from pydantic import ValidationError
 
-from soundreel.dataset.importing import imported_before, ranges, whole_folder, write_dataset_files
-from soundreel.dataset.pair_names import PlannedClip, pictures_in, plan_clips
+from soundreel.dataset.exchange.importing import (
+    imported_before,
+    ranges,
+    whole_folder,
+    write_dataset_files,
+)
+from soundreel.dataset.exchange.pair_names import PlannedClip, pictures_in, plan_clips
 from soundreel.dataset.split import split_clips
 from soundreel.dataset.store import (
     ClipRow,

@@ -1,0 +1,1 @@
+"""A dataset shown to a person, and pruned by one."""

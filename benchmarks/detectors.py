@@ -13,7 +13,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ from PIL import Image
 
 from soundreel.dataset.letterbox import ANALYSIS_WIDTH, letterbox
 from soundreel.dataset.people import WORKING_SIDE, people_judge
-from soundreel.dataset.picture_faults import Frozen, is_black, is_title
+from soundreel.dataset.picture_faults import UNCHANGED, Frozen, change_between, is_black, is_title
 from soundreel.dataset.picture_hash import NEAR_BITS, hamming, picture_hash
 from soundreel.media.probe import probe
 from soundreel.media.video import Fit, frames_at
@@ -70,10 +70,12 @@ LABELS = {
     "bbb_flight_360p.mp4": ("3", "." * 24, "." * 24),
     "bbb_credits_252p.mp4": ("4", "." * 21, ".ktxxtx" + "t" * 14),
 }
+ED, BRIDGE, TRAILER = "ed_opening_two_audio.mp4", "sintel_bridge_480p.mp4", "sintel_trailer_480.mp4"
 BARRED = {"sintel_bridge_480p.mp4": (59, 60), "sintel_trailer_mpeg1.mpg": (58, 58)}
 
+STILLS = [(BRIDGE, "10"), (TRAILER, "23"), (ED, "33"), ("bbb_forest_486p.mp4", "46")]
+
 # Who is in which shot: (clip, times of the photos, of other frames of that shot, of other shots).
-ED, BRIDGE, TRAILER = "ed_opening_two_audio.mp4", "sintel_bridge_480p.mp4", "sintel_trailer_480.mp4"
 ARTISTS = {
     "Sintel": (
         [(BRIDGE, "22.25 23 23.75")],
@@ -197,18 +199,41 @@ def bars() -> None:
 
 
 def stills() -> None:
-    """How much of each clip is called frozen, at five pictures a second."""
-    print("\nfrozen for 2 s or more, at 5 pictures a second (clips with any)")
+    """What encoders make of a still, how little films change, and what is called frozen."""
+    print(f"\nfrozen (a change of at most {UNCHANGED:g} for 2 s), at 5 pictures a second")
+    for width, crf in itertools.product((640, 320), (23, 33)):
+        worst = max(_change_of_a_still(name, at, width, crf) for name, at in STILLS)
+        print(f"  stills of {width} pixels at crf {crf} change by at most {worst:g}")
     for name in LABELS:
         seconds = probe(MEDIA / "videos" / name).duration_seconds or Fraction(4)
         times = [Fraction(k, 5) for k in range(int(5 * seconds))]
-        frozen = Frozen(2)
-        at = [
-            t for t, picture in zip(times, frames(name, times), strict=False) if frozen(t, picture)
-        ]
-        if at:
-            spans = f"first {float(at[0])} s, last {float(at[-1])} s"
-            print(f"  {name}: {len(at)} of {len(times)} ({spans})")
+        frozen, last = Frozen(2), deque(maxlen=11)
+        at, changes = [], []
+        for time_seconds, picture_HW3 in zip(times, frames(name, times), strict=False):
+            last.append(picture_HW3)
+            if len(last) == 11:
+                changes.append(change_between(last[0], picture_HW3))
+            if frozen(time_seconds, picture_HW3):
+                at.append(float(time_seconds))
+        spans = f"first {at[0]} s, last {at[-1]} s" if at else ""
+        least = " ".join(f"{change:g}" for change in sorted(changes)[:3])
+        print(f"  {name}: frozen {len(at)} of {len(times)} {spans}; least changes {least}")
+
+
+def _change_of_a_still(name: str, at: str, width: int, crf: int) -> float:
+    """The largest change from the first picture of 11 s of a still with grain, through x264."""
+    (picture_HW3,) = frames(name, [Fraction(at)], width)
+    picture_HW3 = picture_HW3[: picture_HW3.shape[0] // 2 * 2]
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder) / "still.mp4"
+        with FilmWriter(film, width, len(picture_HW3), Fraction(25), crf=crf) as writer:
+            for _ in range(11 * 25):
+                grainy = picture_HW3 + rng.normal(0, 4, picture_HW3.shape)
+                writer.write(np.clip(grainy, 0, 255).astype(np.uint8))
+        times = [Fraction(k, 5) for k in range(55)]
+        shown = [p for _, p in frames_at(film, times, Fit(len(picture_HW3), width))]
+    return max(change_between(shown[0], picture) for picture in shown)
 
 
 def moments(shots: list[tuple[str, str]]) -> Iterator[np.ndarray]:

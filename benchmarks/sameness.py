@@ -30,7 +30,7 @@ from soundreel.errors import MediaError
 from soundreel.media.sound import read_sound
 from soundreel.media.video import Fit, frames_at
 from soundreel.media.writer import FilmWriter
-from soundreel.sound.fingerprint import fingerprint
+from soundreel.sound.fingerprint import HOP_SECONDS, fingerprint
 
 MEDIA = Path(os.environ.get("SOUNDREEL_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
 RATE_HZ = 44_100
@@ -67,6 +67,14 @@ SAME_PICTURES = {
 
 def media() -> None:
     """Every pair of files with sound, and every pair of videos, once each as they are."""
+    decoding = printing = 0.0
+    for path in media_files("songs"):
+        began = time.process_time()
+        sound_N = read_sound(path, RATE_HZ, "mono")
+        decoded = time.process_time()
+        fingerprint(sound_N, RATE_HZ)
+        decoding, printing = decoding + decoded - began, printing + time.process_time() - decoded
+    print(f"a song's fingerprint takes {printing / decoding:.2f} of the time its decoding takes")
     songs = {path.name: _sound_prints(path) for path in media_files() if _sound(path) is not None}
     _report("same song", songs, SAME_SONG)
     videos = {path.name: _picture_prints(path) for path in media_files("videos")}
@@ -299,12 +307,29 @@ def made() -> None:
 
     prints = []
     for genre, style in GENRES.items():
-        for seed in range(10):
-            bpm = None if seed < 5 else float(np.mean(style.tempo_bpm))
-            song = compose(500 + seed, 60, genre, 22_050, bpm)
+        for seed in range(12):
+            bpm = None if seed < 6 else float(np.mean(style.tempo_bpm))
+            song = compose(100 + seed, 60, genre, 22_050, bpm)
             prints.append(Prints(*_print_of(song.sound.mean(0), 22_050), *NO_PICTURES))
-    matches = find_same(prints, list(map(str, range(len(prints)))))
-    print(f"\nsongs made here: 60 of 6 genres, {60 * 59 // 2} pairs: {len(matches)} found the same")
+    count = len(prints)
+    matches = find_same(prints, list(map(str, range(count))))
+    print(f"\n{count} songs made here: {len(matches)} of {count * (count - 1) // 2} pairs tied")
+    for seconds in (5, 8, 12, 20):
+        wrong = sum(_wrong_of_parts(prints, start, seconds) for start in (5, 20, 35))
+        pairs = 3 * count * (count - 1) * 3 // 2
+        print(f"  {seconds:2} s of each, and all of each: {wrong} of {pairs} pairs tied wrongly")
+
+
+def _wrong_of_parts(prints: list[Prints], start_seconds: int, seconds: int) -> int:
+    """Ties of a part of one song to another song, or to a part of it."""
+    parts = []
+    for whole in prints:
+        hop_H = whole.sound_time_N - int(start_seconds / HOP_SECONDS)
+        inside_H = (hop_H >= 0) & (hop_H * HOP_SECONDS < seconds)
+        parts.append(Prints(whole.sound_hash_N[inside_H], hop_H[inside_H], *NO_PICTURES))
+    matches = find_same([*prints, *parts], list(map(str, range(2 * len(prints)))))
+    count = len(prints)
+    return sum(m.second >= count and m.first % count != m.second % count for m in matches)
 
 
 # --- ten thousand clips

@@ -67,6 +67,8 @@ class Selection(BaseModel):
     def _check(self) -> Selection:
         if self.only == "artist" and self.artist_photos is None:
             raise ValueError("only = artist needs artist_photos, a folder of photos of the artist")
+        if self.only != "artist" and (self.artist_photos or self.recognition_model):
+            raise ValueError("artist_photos and recognition_model are for only = artist")
         return self
 
 

@@ -61,8 +61,15 @@ sides = st.one_of(st.just(0), st.integers(4, 60))
 def test_any_bars_are_found_with_one_pixel_to_spare(top, bottom, left, right, seed):
     rng = np.random.default_rng(seed)
     found = pixels(letterbox(film(rng, (top, bottom, left, right))))
-    for drawn, pixel in zip((top, bottom, left, right), found, strict=True):
-        assert drawn + 1 <= pixel <= drawn + 2 if drawn else pixel == 0
+    for drawn, opposite, pixel in zip(
+        (top, bottom, left, right), (bottom, top, right, left), found, strict=True
+    ):
+        assert drawn + 1 <= pixel <= drawn + 2 if drawn and opposite else pixel == 0
+
+
+def test_a_dark_wall_on_one_side_is_no_bar():
+    talk = film(np.random.default_rng(9), (0, 0, 0, 90))
+    assert letterbox(talk) == NO_BARS
 
 
 def test_the_order_and_number_of_pictures_hardly_matter():

@@ -179,7 +179,7 @@ def test_frames_and_clips_deleted_by_hand_are_simply_gone(clips, tmp_path):
     assert Image.open(sheet).width > 800
     page = inspect(tmp_path / "set", tmp_path / "page.html")
     assert (page.clips, page.pairs) == (2, 25)
-    tiny = {"size": 32, "width": 4, "discriminator_width": 4, "steps": 2}
+    tiny = {"size": 64, "width": 4, "discriminator_width": 4, "steps": 2}
     run = train(tmp_path / "set", tmp_path / "run", "quick", changes=tiny)
     assert run.steps == 2
 

@@ -20,6 +20,7 @@ from soundreel.dataset.exchange.shard_folder import import_shards, is_shards
 from soundreel.dataset.exchange.side_by_side import import_pairs, is_side_by_side
 from soundreel.dataset.listing import Source, list_sources
 from soundreel.dataset.sameness import Prints, load_prints, save_prints
+from soundreel.dataset.selection import judge_for
 from soundreel.dataset.split import split_rows
 from soundreel.dataset.store import ClipRow, Dataset, open_dataset, write_rows
 from soundreel.errors import DatasetError, MediaError, storage_errors
@@ -70,6 +71,7 @@ def prepare(
         if is_shards(Path(clips[0])):
             return import_shards(Path(clips[0]), out, progress)
     recipe = recipe_from("default") if recipe is None else recipe
+    judge_for(recipe.selection)  # photos or models that cannot be used are told of at once
     sources = list_sources(clips)
     finished = _finished(out, recipe, sources)
     if finished is not None:

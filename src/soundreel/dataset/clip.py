@@ -14,9 +14,10 @@ import numpy as np
 from soundreel.atomic import discard
 from soundreel.dataset.letterbox import ANALYSIS_WIDTH, NO_BARS, Bars, letterbox
 from soundreel.dataset.listing import Source
+from soundreel.dataset.people import WORKING_SIDE
 from soundreel.dataset.picture_hash import picture_hash
 from soundreel.dataset.sameness import Prints
-from soundreel.dataset.selection import LOOK_PIXELS, chooser_for, needs_look
+from soundreel.dataset.selection import chooser_for, needs_look
 from soundreel.dataset.store import ClipRow, frame_name, write_frame
 from soundreel.errors import MediaError
 from soundreel.media.probe import MediaInfo, VideoStream, probe
@@ -165,7 +166,7 @@ def _fits(look: Look, recipe: Recipe) -> list[Fit]:
     fits = [Fit(recipe.picture_size, recipe.picture_size, recipe.resize, aspect, crop)]
     if needs_look(recipe.selection):
         width, height = _within(look.film, look.bars)
-        smaller = min(Fraction(1), Fraction(LOOK_PIXELS) / max(width, height))
+        smaller = min(Fraction(1), Fraction(WORKING_SIDE) / max(width, height))
         fits.append(
             Fit(max(1, round(height * smaller)), max(1, round(width * smaller)), "area", None, crop)
         )

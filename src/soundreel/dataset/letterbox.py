@@ -51,7 +51,8 @@ def letterbox(pictures: Iterable[np.ndarray]) -> Bars:
     size, about ANALYSIS_WIDTH wide; black ones and fades among them do no harm.
 
     The shares lie one analysis pixel further inside than the bar's edge, so that no dark line
-    remains. Bars of less than 1.5% of the side count as none, and so does everything where no
+    remains. Bars of less than 1.5% of the side count as none, so does a bar without one opposite
+    to it (which may be of another size), and so does everything where no
     picture shows light. What shows in a bar is part of it if it covers at most a tenth of the
     bar's length (a logo), or less than half of it in at most a quarter of the pictures
     (subtitles).
@@ -99,7 +100,10 @@ def _within(span: tuple[int, int], guess: tuple[int, int]) -> slice:
 
 
 def _span(luma_NHW: np.ndarray) -> tuple[int, int]:
-    """The rows (first, end) between a top and a bottom bar; (0, H) where there is none."""
+    """The rows (first, end) between a top and a bottom bar; (0, H) unless there are both.
+
+    Bars come in pairs: a single one is a dark wall beside a scene, as in a talk before a curtain.
+    """
     height = luma_NHW.shape[1]
     share_NH = (luma_NHW > _DARK).mean(axis=2)
     is_wide_H = (share_NH >= _WIDE).any(axis=0)
@@ -111,7 +115,8 @@ def _span(luma_NHW: np.ndarray) -> tuple[int, int]:
     usual_HW = np.quantile(luma_NHW, 1 - _RARE, axis=0, method="lower")
     first = _edge(is_picture_H, is_lit_H, brightest_HW, usual_HW)
     end = height - _edge(is_picture_H[::-1], is_lit_H[::-1], brightest_HW[::-1], usual_HW[::-1])
-    return (first, end) if end - first >= _LEAST_PICTURE * height else (0, height)
+    is_pair = first > 0 and end < height
+    return (first, end) if is_pair and end - first >= _LEAST_PICTURE * height else (0, height)
 
 
 def _edge(

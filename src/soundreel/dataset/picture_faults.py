@@ -22,8 +22,8 @@ _LIGHT_SHARE = 0.001
 # averages out in a block, a mouth that moves does not. Encoders spill far more into colours: with
 # them, stills changed by up to 16.
 _BLOCKS = (32, 18)
-#: What x264 made of stills at crf 23 and 33 changed by at most 7; any 2 s of real films, by 14 or
-#: more (but once by 7, where a shot came back after a cut to another).
+#: What x264 made of stills at crf 23 and 33 changed by at most 7; the quietest 2 s of real films
+#: by 9, of most by 14 and more (benchmarks/detectors.py).
 UNCHANGED = 8.0
 
 _TITLE_SIDE = 480  # pixels: the longer side when letters are looked for

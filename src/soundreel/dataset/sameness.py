@@ -10,7 +10,7 @@ Shapes: N landmarks and K pictures of a clip, E entries of all clips, P pairs of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -120,7 +120,7 @@ def load_prints(path: Path) -> Prints:
         ) from error
 
 
-def groups_of(count: int, matches: Sequence[Match]) -> list[int]:
+def groups_of(count: int, ties: Iterable[tuple[int, int]]) -> list[int]:
     """The group of each of `count` clips: the lowest place among those it is tied to, by any chain.
 
     A clip without a match is a group of its own.
@@ -133,8 +133,8 @@ def groups_of(count: int, matches: Sequence[Match]) -> list[int]:
             clip = leader[clip]
         return clip
 
-    for match in matches:
-        one, other = lead(match.first), lead(match.second)
+    for first, second in ties:
+        one, other = lead(first), lead(second)
         leader[max(one, other)] = min(one, other)
     return [lead(clip) for clip in range(count)]
 

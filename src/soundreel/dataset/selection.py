@@ -10,14 +10,12 @@ from typing import Literal
 
 import numpy as np
 
+from soundreel.dataset.people import Judge, people_judge
 from soundreel.dataset.picture_faults import Frozen, is_black, is_title
 from soundreel.dataset.picture_hash import NearDuplicates
 from soundreel.recipe import Recipe, Selection
 from soundreel.sound.silence import silent_windows
 from soundreel.sound.speech import speech_only
-
-#: Long side, at most, of the picture in the film's own shape in which people are looked for.
-LOOK_PIXELS = 640
 
 SILENCE = "no sound before it"
 SPEECH = "nothing but speech before it"
@@ -58,14 +56,7 @@ def chooser_for(
         silent_K = silent_windows(sound_N, end_samples_K, window)
     if "speech" in faults:
         speech_K = speech_only(sound_N, recipe.sample_rate_hz, end_samples_K, window)
-    judge = None
-    if selection.only is not None:
-        judge = _judge(
-            selection.only,
-            selection.artist_photos,
-            selection.face_model,
-            selection.recognition_model,
-        )
+    judge = judge_for(selection)
     stands_still = Frozen()
     seen_before = NearDuplicates()
 
@@ -94,16 +85,29 @@ def chooser_for(
     return choose
 
 
+def judge_for(selection: Selection) -> Judge | None:
+    """Who says whether a picture shows the people that are asked for; None if none are.
+
+    Raises: SettingsError if the photos or the model files cannot be used.
+    """
+    if selection.only is None:
+        return None
+    return _judge(
+        selection.only,
+        selection.artist_photos,
+        selection.face_model,
+        selection.recognition_model,
+    )
+
+
 @cache
 def _judge(
     only: Literal["people", "solo", "artist"],
     photos: str | None,
     face_model: str | None,
     recognition_model: str | None,
-) -> Callable[[np.ndarray], str | None]:
+) -> Judge:
     """Made once a process: reading the cascades takes longer than asking them."""
-    from soundreel.dataset.people import people_judge
-
     names = photos, face_model, recognition_model
     paths = [None if name is None else Path(name) for name in names]
     return people_judge(only, *paths)

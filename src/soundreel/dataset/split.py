@@ -21,7 +21,7 @@ def split_rows(
     used = [row for row in rows if row.left_out is None]
     sha256s = [row.sha256 for row in used]
     matches = find_same([prints_of(row.id) for row in used], sha256s)
-    ties = matches + _works(used, recipe.together)
+    ties = [(match.first, match.second) for match in matches] + _works(used, recipe.together)
     groups = groups_of(len(used), ties)
     splits = split_clips(sha256s, recipe.held_out_fraction, groups)
     told = {
@@ -68,16 +68,16 @@ def split_clips(
     return [split_of[group] for group in group_of]
 
 
-def _works(rows: Sequence[ClipRow], patterns: Sequence[str]) -> list[Match]:
+def _works(rows: Sequence[ClipRow], patterns: Sequence[str]) -> list[tuple[int, int]]:
     """Ties between the clips whose id or title one pattern fits."""
-    ties = []
+    ties: list[tuple[int, int]] = []
     for pattern in patterns:
         inside = [
             place
             for place, row in enumerate(rows)
             if fnmatchcase(row.id, pattern) or fnmatchcase(row.title, pattern)
         ]
-        ties += [Match(inside[0], other, "same file", 0.0, 0.0) for other in inside[1:]]
+        ties += [(inside[0], other) for other in inside[1:]]
     return ties
 
 

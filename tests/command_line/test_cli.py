@@ -75,3 +75,33 @@ def test_json_is_one_object(tmp_path):
     result = json.loads(done.stdout)
     assert result["pairs"] == 9, "the moment before any sound is left out"
     assert result["clips"][0]["id"] == "clip"
+
+
+def test_stop_end_takes_whole_clips_and_choices_of_the_selection_are_kept(tmp_path):
+    counting_clip(tmp_path / "clip.mp4", seconds=2)
+    chosen = ["--leave-out", "none", "--letterbox", "keep", "--together", "cl*"]
+    whole = ["--recipe", "paper", "--start", "0", "--stop", "end", "--every", "1/2"]
+    done = soundreel("prepare", "clip.mp4", "--out", "set", *whole, *chosen, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads((tmp_path / "set" / "recipe.json").read_text())
+    assert recipe["stop_seconds"] is None
+    assert recipe["selection"]["leave_out"] == []
+    assert recipe["together"] == ["cl*"]
+    assert "4 pairs from 1 clips" in done.stdout
+    exported = soundreel("export", "set", "--to", "pairs", "--out", "pairs", cwd=tmp_path)
+    assert exported.stdout.strip() == "pairs: 4 pairs in 4 files"
+    dropped = soundreel("inspect", "set", "--drop", "clip:1-2", cwd=tmp_path)
+    assert "dropped 2 frames" in dropped.stdout
+    again = soundreel("inspect", "set", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "--out" in again.stderr
+
+
+def test_photos_that_are_not_there_are_told_of_before_anything_is_read(tmp_path):
+    counting_clip(tmp_path / "clip.mp4", seconds=2)
+    only = ["--only", "artist", "--artist", "photos"]
+    done = soundreel("prepare", "clip.mp4", "--out", "set", *only, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "photos" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.glob(".set*"))

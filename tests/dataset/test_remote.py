@@ -101,3 +101,33 @@ def test_nothing_usable_is_said(memory, tmp_path):
     with pytest.raises(DatasetError, match="no clip can be used"):
         prepare_shards([tmp_path / "words.mp4"], "memory://set", small())
     assert not memory.exists("/set/recipe.json")
+
+
+def test_clips_from_a_store_become_a_folder_here_too(clips, memory, tmp_path):
+    for clip in clips:
+        memory.pipe(f"/in/{clip.name}", clip.read_bytes())
+    there = prepare(["memory://in"], tmp_path / "there", small())
+    here = prepare(sorted(clips), tmp_path / "here", small())
+    for one, other in zip(there.rows, here.rows, strict=True):
+        assert (one.id, one.sha256, one.pairs, one.split) == (
+            other.id,
+            other.sha256,
+            other.pairs,
+            other.split,
+        )
+    for row in here.clips():
+        for (_, frame), (_, same) in zip(here.frames(row.id), there.frames(row.id), strict=True):
+            assert frame.read_bytes() == same.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_makes_the_same_folder(clips, tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="the extra `cluster` is not installed")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # or a token is kept in the home folder
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    on_cluster = prepare(clips, tmp_path / "on", small(), workers=2, engine="ray")
+    here = prepare(clips, tmp_path / "here", small())
+    assert on_cluster.rows == here.rows
+    for row in here.clips():
+        pairs = zip(here.frames(row.id), on_cluster.frames(row.id), strict=True)
+        assert all(one.read_bytes() == other.read_bytes() for (_, one), (_, other) in pairs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from soundreel.atomic import discard
 from soundreel.dataset.letterbox import ANALYSIS_WIDTH, NO_BARS, Bars, letterbox
 from soundreel.dataset.listing import Source
+from soundreel.dataset.naming import ranges_of
 from soundreel.dataset.people import WORKING_SIDE
 from soundreel.dataset.picture_hash import picture_hash
 from soundreel.dataset.sameness import Prints
@@ -127,7 +127,7 @@ def build_clip(
         pairs=pairs,
         places=len(times),
         skipped={why: len(places) for why, places in sorted(skipped.items()) if places},
-        skipped_at={why: _ranges(places) for why, places in sorted(skipped.items()) if places},
+        skipped_at={why: ranges_of(places) for why, places in sorted(skipped.items()) if places},
         crop=look.bars,
         origin=source.origin,
     )
@@ -179,17 +179,6 @@ def _within(film: VideoStream, bars: Bars) -> tuple[Fraction, Fraction]:
         film.width * (1 - Fraction(bars.left) - Fraction(bars.right)),
         film.height * (1 - Fraction(bars.top) - Fraction(bars.bottom)),
     )
-
-
-def _ranges(places: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """Ascending places as ranges [first, last + 1)."""
-    ranges: list[tuple[int, int]] = []
-    for k in places:
-        if ranges and ranges[-1][1] == k:
-            ranges[-1] = (ranges[-1][0], k + 1)
-        else:
-            ranges.append((k, k + 1))
-    return tuple(ranges)
 
 
 def _nothing_in(path: Path, skipped: dict[str, list[int]], seen: int) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
+from soundreel.dataset.naming import clip_id_from, free_id
 from soundreel.dataset.store import Origin
 from soundreel.errors import DatasetError
 from soundreel.media.probe import MEDIA_SUFFIXES
@@ -63,7 +63,7 @@ def list_sources(places: Sequence[str | Path]) -> list[Source]:
     sources: list[Source] = []
     taken: set[str] = set()
     for place, (title, origin) in unique.items():
-        clip_id = _free(_slug(_stem(place)), taken)
+        clip_id = free_id(clip_id_from(_stem(place)), taken)
         taken.add(clip_id)
         sources.append(Source(clip_id, place, title, origin))
     return sources
@@ -127,17 +127,3 @@ def _fetched(listed: Path) -> dict[Path, tuple[str | None, Origin]]:
 
 def _stem(place: str) -> str:
     return PurePosixPath(place).stem if is_remote(place) else Path(place).stem
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, or with the first number from 2 on that makes it one of its own."""
-    number = 2
-    free = name
-    while free in taken:
-        free, number = f"{name}-{number}", number + 1
-    return free
-
-
-def _slug(name: str) -> str:
-    """A safe folder name that still reads like the file's: letters, digits, `-` and `_`."""
-    return re.sub(r"[^\w-]+", "-", name, flags=re.UNICODE).strip("-_.")[:80] or "clip"

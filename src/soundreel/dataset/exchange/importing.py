@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,22 +81,6 @@ def write_dataset_files(
         note = (row.left_out or skips).replace("|", "/")
         lines.append(f"| {row.id} | {row.split or 'left out'} | {row.pairs} | {note} |")
     write_text(folder / "README.md", "\n".join(lines) + "\n")
-
-
-def clip_id_from(name: str) -> str:
-    """A clip's id, safe as a folder's name, from any name: letters, digits, `-` and `_`."""
-    return re.sub(r"[^\w-]+", "-", name, flags=re.UNICODE).strip("-_.")[:80] or "clip"
-
-
-def ranges(places: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Ascending places as ranges [first, last + 1), as rows tell of what was skipped."""
-    found: list[tuple[int, int]] = []
-    for k in places:
-        if found and found[-1][1] == k:
-            found[-1] = (found[-1][0], k + 1)
-        else:
-            found.append((k, k + 1))
-    return tuple(found)
 
 
 def _identity(row: ClipRow) -> tuple[str, str, int]:

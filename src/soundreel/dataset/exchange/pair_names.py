@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from soundreel.dataset.exchange.importing import clip_id_from
+from soundreel.dataset.naming import clip_id_from, free_id
 from soundreel.dataset.store import Split
 
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
@@ -76,18 +76,10 @@ def plan_clips(
         if alone and name in known:
             clip_id = name
         else:
-            clip_id = _free(clip_id_from(name if alone else f"{name}-{split}"), taken)
+            clip_id = free_id(clip_id_from(name if alone else f"{name}-{split}"), taken)
             taken.add(clip_id)
         clips.append(PlannedClip(clip_id, name, split, _placed(numbered)))
     return clips
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, or with the first number from 2 on that makes it one of its own."""
-    free, number = name, 2
-    while free in taken:
-        free, number = f"{name}-{number}", number + 1
-    return free
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from soundreel.dataset.exchange.importing import (
     imported_before,
-    ranges,
     whole_folder,
     write_dataset_files,
 )
 from soundreel.dataset.exchange.pair_names import PlannedClip, pictures_in, plan_clips
+from soundreel.dataset.naming import ranges_of
 from soundreel.dataset.split import split_clips
 from soundreel.dataset.store import (
     ClipRow,
@@ -221,7 +221,7 @@ def _build_clip(clip: PlannedClip, row: ClipRow, folder: Path, recipe: Recipe) -
             why: row.skipped.get(why, 0) + len(places) for why, places in skipped.items()
         }
         changes["skipped_at"] = row.skipped_at | {
-            why: row.skipped_at.get(why, ()) + ranges(places) for why, places in skipped.items()
+            why: row.skipped_at.get(why, ()) + ranges_of(places) for why, places in skipped.items()
         }
     if lost == len(clip.pictures):
         changes["split"] = None

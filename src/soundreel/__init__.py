@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from soundreel.dataset.build import prepare
     from soundreel.dataset.exchange.export import export
     from soundreel.dataset.inspection.gallery import inspect
-    from soundreel.demo import demo
+    from soundreel.demonstration import demo
     from soundreel.errors import SoundreelError
     from soundreel.recipe import Recipe, recipe_from
     from soundreel.rendering.movie import render
@@ -38,7 +38,7 @@ _HOMES = {
     "export": "soundreel.dataset.exchange.export",
     "train": "soundreel.training.run",
     "render": "soundreel.rendering.movie",
-    "demo": "soundreel.demo",
+    "demo": "soundreel.demonstration",
 }
 
 __all__ = [

@@ -344,7 +344,7 @@ def demo(*, out: Path, as_json: Json = False) -> int:
     out
         The folder for all of it. The same command again goes on where it stopped.
     """
-    from soundreel.demo import demo as run
+    from soundreel.demonstration import demo as run
 
     made = run(out, progress=_progress())
     return _result(as_json, made.summary, **_plain(made))

@@ -167,7 +167,7 @@ def test_the_papers_way_on_three_real_videos(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)  # it trains for some minutes, more on a busy machine
 def test_the_demo_end_to_end_in_small(tmp_path):
-    from soundreel.demo import demo
+    from soundreel.demonstration import demo
 
     made = demo(tmp_path / "demo", clips=3, clip_seconds=6)
     assert made.film.is_file()

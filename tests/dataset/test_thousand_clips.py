@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import urllib.request
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -60,6 +61,9 @@ def store(monkeypatch):
     server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What an earlier server of this process held is still there.
+    reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset, timeout=30).close()
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     for name, value in {
         "AWS_ACCESS_KEY_ID": "key",

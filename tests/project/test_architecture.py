@@ -26,7 +26,7 @@ LAYERS = [
     ["evidence"],
     ["training"],
     ["rendering"],
-    ["demo"],
+    ["demonstration"],
     ["cli", "__init__"],
 ]
 #: Packages that only one place may touch.
@@ -142,3 +142,5 @@ def test_the_verbs_of_the_command_line_are_functions_of_the_package():
     assert verbs == {"fetch", "prepare", "inspect", "export", "train", "render", "demo"}
     for verb in verbs:
         assert callable(getattr(soundreel, verb))
+    # A module of a verb's name would take its place in the package once it is imported.
+    assert not verbs & {path.stem for path in SOURCE.iterdir()}

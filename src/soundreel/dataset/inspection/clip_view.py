@@ -22,6 +22,7 @@ from soundreel.dataset.inspection.gallery_drawing import (
 from soundreel.dataset.inspection.gallery_words import facts_of, link_of, origin_of, source_name
 from soundreel.dataset.inspection.moments import clip_sound, moments_of
 from soundreel.dataset.inspection.pruning import deleted_places
+from soundreel.dataset.naming import ranges_of
 from soundreel.dataset.store import ClipRow, Dataset, numbered
 from soundreel.errors import DatasetError
 from soundreel.timeline import clock, grid_count, samples_before
@@ -192,7 +193,10 @@ def _strip(
     share = Fraction(len(sound_N), dataset.recipe.sample_rate_hz) / length_seconds
     peaks, rms = outline_paths(envelope, float(share))
     places = row.places or (found[-1] + 1 if found else 0)
-    left_out = {**dict(sorted(row.skipped_at.items())), DELETED: _runs(deleted_places(row, found))}
+    left_out = {
+        **dict(sorted(row.skipped_at.items())),
+        DELETED: ranges_of(deleted_places(row, found)),
+    }
     bands = [
         _band(dataset, row, reason, ranges, length_seconds)
         for reason, ranges in left_out.items()
@@ -207,17 +211,6 @@ def _strip(
         ticks=_ticks(length_seconds),
         loudest=f"peak {20 * np.log10(loudest):.1f} dB" if loudest > 0 else "silence throughout",
     )
-
-
-def _runs(places: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Neighbouring places as ranges [first, last + 1)."""
-    runs: list[tuple[int, int]] = []
-    for k in places:
-        if runs and runs[-1][1] == k:
-            runs[-1] = (runs[-1][0], k + 1)
-        else:
-            runs.append((k, k + 1))
-    return runs
 
 
 def _band(

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,19 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.clip_N)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
+        """Some of the pairs, in the order given (repeats allowed), their frames in memory."""
+        index_B = np.asarray(indices, np.int64)
+        stored = self.sound_images_NSS
+        return replace(
+            self,
+            frames_N3HW=self.frames_N3HW[index_B],
+            clip_N=self.clip_N[index_B],
+            end_sample_N=self.end_sample_N[index_B],
+            time_seconds_N=self.time_seconds_N[index_B],
+            sound_images_NSS=None if stored is None else stored[index_B],
+        )
 
     def pictures(self, indices: Sequence[int] | np.ndarray) -> Tensor:
         """The frames of these pairs as B x 3 x S x S, float32 in [-1, 1]."""

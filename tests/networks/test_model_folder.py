@@ -7,7 +7,13 @@ from safetensors.torch import load_file, save_file
 
 from soundreel.errors import ModelError, StorageError
 from soundreel.networks import bundle
-from soundreel.networks.bundle import Direction, load_model, resolve_model_folder, save_model
+from soundreel.networks.bundle import (
+    Direction,
+    load_model,
+    resolve_model_folder,
+    resolve_snapshot,
+    save_model,
+)
 from soundreel.networks.precision import resolve_precision
 from soundreel.networks.unet import UNet
 from soundreel.recipe import recipe_from
@@ -224,3 +230,75 @@ def test_a_model_can_be_read_by_others_as_its_config_can(tmp_path):
     folder = tmp_path / "model"
     modes = {p.stat().st_mode for p in folder.iterdir()}
     assert len(modes) == 1
+
+
+def test_a_snapshot_of_a_run_is_found_by_its_epoch(tmp_path):
+    for epoch in ("95", "0.5", "1000"):
+        saved(tmp_path / "run" / "snapshots" / f"epoch-{epoch}")
+    for epoch, name in ((95, "epoch-95"), (95.0, "epoch-95"), (0.5, "epoch-0.5")):
+        assert resolve_snapshot(tmp_path / "run", epoch) == tmp_path / "run" / "snapshots" / name
+    assert load_model(resolve_snapshot(str(tmp_path / "run"), 1e3)).folder.name == "epoch-1000"
+
+
+def test_a_snapshot_that_just_stepped_aside_is_still_found(tmp_path):
+    folder = tmp_path / "run" / "snapshots" / "epoch-95"
+    saved(folder)
+    aside = folder.rename(folder.with_name(".epoch-95.previous"))
+    assert resolve_snapshot(tmp_path / "run", 95) == aside
+    with pytest.raises(ModelError, match=r"\(it has 95\)"):
+        resolve_snapshot(tmp_path / "run", 9)
+
+
+def test_the_last_epoch_of_a_run_is_its_model(tmp_path):
+    saved(tmp_path / "run" / "model")
+    edit_config(tmp_path / "run" / "model", training={"epochs": 200.0, "steps": 1000})
+    assert resolve_snapshot(tmp_path / "run", 200) == tmp_path / "run" / "model"
+    assert resolve_snapshot(tmp_path / "run" / "model", 200) == tmp_path / "run" / "model"
+    for missed in (199, 200.1, 201):
+        with pytest.raises(ModelError, match=r"\(it has 200\)"):
+            resolve_snapshot(tmp_path / "run", missed)
+    edit_config(tmp_path / "run" / "model", training={"epochs": 200})
+    assert resolve_snapshot(tmp_path / "run", 200) == tmp_path / "run" / "model"
+    saved(tmp_path / "run" / "snapshots" / "epoch-200")
+    assert resolve_snapshot(tmp_path / "run", 200).name == "epoch-200"
+
+
+@pytest.mark.parametrize(("pairs", "batch"), [(1201, 7), (1400, 1), (10, 4), (999_983, 4)])
+def test_the_step_that_goes_over_an_epoch_ends_it(tmp_path, pairs, batch):
+    saved(tmp_path / "run" / "model")
+    steps = -(-20 * pairs // batch)
+    for done, found in ((steps - 1, False), (steps, True), (steps + 1, False)):
+        training = {"epochs": round(done * batch / pairs, 4), "steps": done}
+        edit_config(tmp_path / "run" / "model", training=training)
+        if found:
+            assert resolve_snapshot(tmp_path / "run", 20) == tmp_path / "run" / "model"
+        elif batch / pairs > 1e-3:  # below, two steps are the same epoch in all that is written
+            with pytest.raises(ModelError, match="no snapshot of epoch 20"):
+                resolve_snapshot(tmp_path / "run", 20)
+
+
+def test_a_missing_snapshot_is_one_line_with_those_there_are_and_the_way_to_one(tmp_path):
+    for epoch in ("180", "0.5", "95"):
+        saved(tmp_path / "run" / "snapshots" / f"epoch-{epoch}")
+    (tmp_path / "run" / "snapshots" / "epoch-7").mkdir()
+    (tmp_path / "run" / "snapshots" / "notes").mkdir()
+    with pytest.raises(ModelError) as caught:
+        resolve_snapshot(tmp_path / "run", 7)
+    assert str(caught.value) == (
+        f"{tmp_path / 'run'}: no snapshot of epoch 7 (it has 0.5, 95, 180): choose another, or "
+        "train with keep_epochs = [7] under [training] in a --config file"
+    )
+    saved(tmp_path / "other" / "model")
+    with pytest.raises(ModelError, match=r"no snapshot of epoch 95 \(it has none\)"):
+        resolve_snapshot(tmp_path / "other", 95)
+    edit_config(tmp_path / "other" / "model", training=None)
+    with pytest.raises(ModelError, match="it has none"):
+        resolve_snapshot(tmp_path / "other", 95)
+
+
+def test_a_snapshot_of_what_is_no_run_is_one_line(tmp_path):
+    with pytest.raises(ModelError, match="nowhere: there is no such folder"):
+        resolve_snapshot(tmp_path / "nowhere", 95)
+    (tmp_path / "young" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(ModelError, match="no model yet"):
+        resolve_snapshot(tmp_path / "young", 95)

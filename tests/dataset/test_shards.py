@@ -268,7 +268,10 @@ def test_what_was_deleted_by_hand_stays_deleted(dataset, tmp_path):
     made = export(pruned.folder, "shards", tmp_path / "shards")
     assert (made.pairs, made.files) == (50 + 15, 2)
     after = import_shards(tmp_path / "shards", tmp_path / "after")
-    assert after.rows == pruned.rows
+    left = {"clip-0": 15}
+    assert list(after.rows) == [
+        row.model_copy(update={"pairs": left.get(row.id, row.pairs)}) for row in pruned.rows
+    ]
     assert same_pairs(pruned, after) == 65
     (tmp_path / "shards" / "shards" / "clip-0-000.tar").unlink()
     assert len(load_pairs(import_shards(tmp_path / "shards", tmp_path / "less"), None)) == 50

@@ -663,3 +663,13 @@ def test_from_an_object_store_it_is_the_same(dataset, shards, bucket):
         assert named(there.sample(20)) == named(here.sample(20))
     held_out = load_shards("s3://streamed/set", "val", 12)
     same_to_the_bit(held_out, load_pairs(dataset, "val"))
+
+
+def test_a_dataset_that_frames_were_deleted_from_is_exported_and_streamed(dataset, tmp_path):
+    folder = shutil.copytree(dataset.folder, tmp_path / "pruned")
+    for _, path in open_dataset(folder).frames("whole")[10:25]:
+        path.unlink()
+    export(folder, "shards", tmp_path / "shards")
+    with opened(tmp_path / "shards") as stream:
+        assert len(stream) == PAIRS - 15
+        assert len(stream.take(0, range(len(stream)))) == PAIRS - 15

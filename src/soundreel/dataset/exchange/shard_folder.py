@@ -41,7 +41,13 @@ def export_shards(dataset: Dataset, folder: Path, progress: Listener = silent) -
         clip_folder = dataset.clip_folder(row.id)
         written += write_clip_shards(clip_folder, row, dataset.recipe, folder / "shards")
         progress(Step("export", done, len(rows), "clips", row.id))
-    write_shard_lists(folder, dataset.rows, dataset.recipe, [path.name for path in written])
+    # Frames may have been deleted by hand: whoever streams the shards needs to know how many there
+    # are before reading any.
+    there = {row.id: len(dataset.frames(row.id)) for row in rows}
+    counted = [
+        row.model_copy(update={"pairs": there.get(row.id, row.pairs)}) for row in dataset.rows
+    ]
+    write_shard_lists(folder, counted, dataset.recipe, [path.name for path in written])
     return written
 
 
@@ -75,7 +81,8 @@ def is_shards(folder: Path) -> bool:
 def import_shards(folder: Path, out: Path, progress: Listener = silent) -> Dataset:
     """Make a dataset folder from shards again.
 
-    Frames, and the sound under every window, are the same to the bit, and the rows are the same.
+    Frames, and the sound under every window, are the same to the bit, and so are the rows, but that
+    `pairs` counts those that had not been deleted by hand.
     Where no pair's window was, the sound is silence, and it ends with the last window. A clip
     without tars (deleted by hand) keeps its row and has no pairs.
 

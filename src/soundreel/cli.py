@@ -255,11 +255,13 @@ def export(
 
 @app.command
 def train(
-    dataset: Path,
+    dataset: str,
     *,
     out: Path,
     preset: str = "default",
     epochs: float | None = None,
+    direction: Literal["sound-to-picture", "picture-to-sound"] = "sound-to-picture",
+    devices: int | None = None,
     config: Config = None,
     as_json: Json = False,
 ) -> int:
@@ -268,19 +270,33 @@ def train(
     Parameters
     ----------
     dataset
-        A dataset folder.
+        A dataset folder, or shards: a folder of them, or their address (s3://...).
     out
-        The run folder: metrics, samples, checkpoints and the model so far.
+        The run folder: a page to watch it by (index.html), metrics, samples, checkpoints and the
+        model so far.
     preset
         default, quick (minutes on two cores) or paper (the 2019 original's).
     epochs
         How many times to go through all pairs; a larger number continues a finished run.
+    direction
+        What the model makes of what.
+    devices
+        So many processes on this machine share the work, a GPU each where there are GPUs.
     """
     from soundreel.training.presets import Training
     from soundreel.training.run import train as run
 
     changes = _config(config, training=Training)["training"]
-    made = run(dataset, out, preset, epochs=epochs, changes=changes, progress=_progress())
+    made = run(
+        dataset,
+        out,
+        preset,
+        epochs=epochs,
+        direction=direction,
+        devices=devices,
+        changes=changes,
+        progress=_progress(),
+    )
     return _result(as_json, f"{made.model}: {made.summary}", **_plain(made))
 
 
@@ -290,6 +306,8 @@ def render(
     song: Path,
     *,
     out: Path,
+    epoch: str | None = None,
+    grid: Annotated[bool, Parameter(negative="")] = False,
     start: str = "0",
     stop: str | None = None,
     fps: str = "30",
@@ -307,6 +325,10 @@ def render(
         Any file with sound in it.
     out
         The film: .mp4, .webm or .gif, or a name without a suffix for a folder of PNG files.
+    epoch
+        The run's snapshot of an epoch, such as 95; of several, such as 95,180,200, a film each.
+    grid
+        The pictures of several epochs side by side, in one film.
     start
         Where in the song to begin: seconds or 1:30.
     stop
@@ -324,6 +346,8 @@ def render(
         model,
         song,
         out,
+        epoch=None if epoch is None else _epochs(epoch),
+        grid=grid,
         start_seconds=exact_seconds(start),
         stop_seconds=None if stop is None else exact_seconds(stop),
         fps=frame_rate(fps),
@@ -331,8 +355,8 @@ def render(
         seed=seed,
         progress=_progress(),
     )
-    line = f"{film.path}: {film.frames} frames, {film.width}x{film.height}, {float(film.fps):g} fps"
-    return _result(as_json, line, **_plain(film))
+    what = f"{film.frames} frames, {film.width}x{film.height}, {float(film.fps):g} fps"
+    return _result(as_json, f"{', '.join(map(str, film.paths))}: {what}", **_plain(film))
 
 
 @app.command
@@ -365,13 +389,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         return _storage_trouble(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         _end_line()
-        print(
-            "soundreel: interrupted; what was done is kept, the same command goes on",
-            file=sys.stderr,
-        )
-        return 130
+        said = str(error) or "interrupted; what was done is kept, the same command goes on"
+        print(f"soundreel: {said}", file=sys.stderr)
+        return 128 + int(getattr(error, "signal", signal.SIGINT))
     return code if isinstance(code, int) else 0
 
 
@@ -411,6 +433,13 @@ def _faults(text: str) -> tuple[str, ...]:
     """The faults of --leave-out: a list with commas, or "none"."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     return () if names == ["none"] else tuple(names)
+
+
+def _epochs(text: str) -> tuple[float, ...]:
+    numbers = [number.strip() for number in text.split(",")]
+    if not all(re.fullmatch(r"\d{1,9}(\.\d{1,9})?", number) for number in numbers):
+        raise SettingsError(f"--epoch {text!r} is not a list of epochs: write 95 or 95,180,200")
+    return tuple(map(float, numbers))
 
 
 def _bytes(text: str) -> int:

@@ -13,15 +13,17 @@ import pytest
 import safetensors
 import torch
 from PIL import Image
-from toy_pairs import toy_pairs, toy_settings
 
 from soundreel.dataset.loading import Pairs
 from soundreel.errors import StorageError, TrainingError
 from soundreel.networks.bundle import load_model
 from soundreel.progress import Step
 from soundreel.training import checkpoint
-from soundreel.training.checkpoint import checkpoints, step_of
+from soundreel.training import step as step_module
+from soundreel.training.checkpoint import checkpoints, save_checkpoint, step_of
+from soundreel.training.interrupt import Interrupted
 from soundreel.training.run import TrainingResult, train_on_pairs
+from toy_pairs import toy_pairs, toy_settings
 
 TRAINING, HELD_OUT, NONE = toy_pairs(range(3)), toy_pairs(range(50, 52)), toy_pairs(range(0))
 
@@ -43,7 +45,8 @@ def trained(out: Path, held_out: Pairs = HELD_OUT, **options) -> TrainingResult:
 
 def rows(out: Path) -> list[dict]:
     read = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in read]
+    timed = ("seconds", "samples_per_second")
+    return [{key: value for key, value in row.items() if key not in timed} for row in read]
 
 
 def weights(out: Path) -> bytes:
@@ -89,9 +92,12 @@ def test_a_run_explains_itself(whole):
     assert sorted(p.name for p in whole.iterdir()) == [
         "checkpoints",
         "config.json",
+        "curve.png",
+        "index.html",
         "metrics.jsonl",
         "model",
         "samples",
+        "tensorboard",
     ]
     assert [row["step"] for row in rows(whole)] == [4, 8, 12]
     assert rows(whole)[-1]["measured_on"] == "held-out"
@@ -135,8 +141,12 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path, whole, stop):
 
 def test_sigterm_keeps_what_was_done(tmp_path, whole):
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(
+        Interrupted, match=r"stopped after step [78] of 12, all of it kept"
+    ) as caught:
         trained(tmp_path / "run", progress=StopAt(7, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    assert caught.value.signal == signal.SIGTERM
+    assert "interrupted" in (tmp_path / "run" / "index.html").read_text()
     assert signal.getsignal(signal.SIGTERM) is before
     assert step_of(checkpoints(tmp_path / "run" / "checkpoints")[-1]) in (7, 8)
     trained(tmp_path / "run")
@@ -147,30 +157,42 @@ _KILLED = """
 import sys
 from pathlib import Path
 from test_run_folder import trained
-trained(Path(sys.argv[1]), steps=30, checkpoint_every=2, measure_every=3, sheet_every=10)
+
+def begun(step):
+    if step.task == "train" and not begun.told:
+        begun.told = True
+        print("begun", flush=True)
+
+begun.told = False
+trained(Path(sys.argv[1]), steps=1200, progress=begun, checkpoint_every=2, measure_every=30,
+        sheet_every=60)
 """
 
 
-@pytest.mark.slow  # five processes, each importing torch
-def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path):
+@pytest.mark.slow  # fifty processes, each importing torch
+@pytest.mark.timeout(1200)
+def test_a_run_killed_fifty_times_ends_as_if_it_had_not_been(tmp_path):
     rng = random.Random(0)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    out = tmp_path / "killed"
-    for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", _KILLED, str(out)], env=environment)
-        # Killed at some moment after it has begun to write checkpoints.
-        seen = checkpoints(out / "checkpoints")[-1:]
-        while process.poll() is None and checkpoints(out / "checkpoints")[-1:] == seen:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.3))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    done = step_of(checkpoints(out / "checkpoints")[-1])
-    assert done > 0
-    load_model(out)
-    subprocess.run([sys.executable, "-c", _KILLED, str(out)], env=environment, check=True)
-    once = tmp_path / "once"
-    subprocess.run([sys.executable, "-c", _KILLED, str(once)], env=environment, check=True)
+    out, once = tmp_path / "killed", tmp_path / "once"
+    command = [sys.executable, "-c", _KILLED]
+    kills, moments = 0, set()
+    while kills < 50:
+        process = subprocess.Popen([*command, str(out)], env=environment, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()  # it has begun to train
+        time.sleep(rng.uniform(0, 0.25))
+        assert process.poll() is None, "the run must be too long to end between two kills"
+        process.kill()
+        process.communicate()
+        kills += 1
+        kept = checkpoints(out / "checkpoints")
+        moments.add(step_of(kept[-1]) if kept else 0)
+        if kept:
+            load_model(out)
+    assert len(moments) > 10  # it did get on between the kills
+    for place in (out, once):
+        subprocess.run([*command, str(place)], env=environment, check=True, capture_output=True)
     same(out, once)
     assert not list((out / "checkpoints").glob(".*"))
     assert sorted(p.name for p in out.iterdir()) == sorted(p.name for p in once.iterdir())
@@ -193,6 +215,72 @@ def test_more_epochs_continue_a_finished_run(tmp_path):
     assert weights(tmp_path / "run") == weights(tmp_path / "other")
     assert again.l1 == at_once.l1
     assert trained(tmp_path / "run", epochs=1, schedule="constant").already_done
+
+
+def test_a_longer_run_with_a_schedule_goes_on_at_the_longer_schedules_rate(tmp_path):
+    trained(tmp_path / "run", steps=8, schedule="linear")
+    trained(tmp_path / "run", steps=16, schedule="linear")
+    rates = [row["learning_rate"] / 2e-4 for row in rows(tmp_path / "run")]
+    assert rates == pytest.approx([1, 0.25, 0.625, 0.125])
+
+
+def test_chosen_epochs_are_kept_as_models(tmp_path):
+    out = tmp_path / "run"
+    kept = {"schedule": "constant", "keep_epochs": (0.5, 1, 1.25)}
+    trained(out, epochs=1.5, **kept)
+    names = sorted(path.name for path in (out / "snapshots").iterdir())
+    assert names == ["epoch-0.5", "epoch-1", "epoch-1.25"]
+    for epoch, steps in ((0.5, 6), (1, 12), (1.25, 15)):
+        alone = tmp_path / f"alone-{epoch}"
+        trained(alone, steps=steps, schedule="constant")
+        snapshot = load_model(out / "snapshots" / f"epoch-{epoch:g}")
+        assert snapshot.config["training"]["steps"] == steps
+        assert snapshot.config["weights_sha256"] == load_model(alone).config["weights_sha256"]
+    # Choosing others is no other run.
+    assert trained(out, epochs=2, schedule="constant", keep_epochs=(2,)).steps == 24
+    assert (out / "snapshots" / "epoch-2").is_dir()
+
+
+def test_a_run_stops_when_nothing_gets_better_and_keeps_its_best(tmp_path):
+    out = tmp_path / "run"
+    # A rate that soon spoils what was learnt.
+    spoilt = {"learning_rate": 0.05, "schedule": "constant", "steps": 400, "ema_decay": 0}
+    result = trained(out, stop_on="l1", patience=3, **spoilt)
+    measured = [row["l1"] for row in rows(out)]
+    best = int(np.argmin(measured))
+    assert result.stopped_early
+    assert len(measured) == best + 4
+    assert (result.steps, result.best_step) == (4 * len(measured), 4 * (best + 1))
+    assert result.model == out / "best"
+    assert load_model(out).config["training"]["steps"] == result.best_step
+    assert "stopped early" in (out / "index.html").read_text()
+    again = trained(out, stop_on="l1", patience=3, **spoilt)
+    assert again.already_done
+    assert again.best_step == result.best_step
+    # More patience goes on from where it was.
+    assert trained(out, stop_on="l1", patience=5, **spoilt).steps > result.steps
+
+
+def test_the_fastest_batch_is_found_once_and_kept_with_the_run(tmp_path):
+    out = tmp_path / "run"
+    first = trained(out, batch=1, automatic_batch=True, epochs=1)
+    config = json.loads((out / "config.json").read_text())
+    batch = config["settings"]["batch"]
+    assert batch in (1, 2, 4, 8, 16)
+    assert first.steps == -(-24 // batch)
+    again = trained(out, batch=1, automatic_batch=True, epochs=2)
+    assert again.steps == -(-48 // batch)
+    assert json.loads((out / "config.json").read_text())["settings"]["batch"] == batch
+
+
+def test_a_run_of_an_earlier_version_goes_on(tmp_path):
+    out = tmp_path / "run"
+    trained(out, steps=4)
+    config = json.loads((out / "config.json").read_text())
+    for key in ("keep_epochs", "accumulate", "automatic_batch", "jitter_seconds", "step_engine"):
+        del config["settings"][key]
+    (out / "config.json").write_text(json.dumps(config))
+    assert trained(out, steps=8).steps == 8
 
 
 def test_other_settings_in_the_same_folder_are_named(whole):
@@ -231,17 +319,11 @@ def test_without_held_out_clips_training_clips_stand_in_and_are_called_so(tmp_pa
     assert "training L1" in result.summary
 
 
-class Broken(Pairs):
-    """Pairs that turn to NaN in one frame."""
-
-    def pictures(self, indices):
-        made = super().pictures(indices)
-        made[torch.as_tensor(np.asarray(indices)) == 5] = torch.nan
-        return made
-
-
 def test_losses_that_are_no_numbers_stop_the_run(tmp_path):
-    broken = Broken(**vars(TRAINING))
+    # A damaged sound: not a number for a moment that some windows hear.
+    sounds = [np.array(sound) for sound in TRAINING.sounds]
+    sounds[1][19_800:19_900] = np.nan
+    broken = replace(TRAINING, sounds=sounds)
     with pytest.raises(TrainingError, match="no numbers any more") as caught:
         trained(tmp_path / "run", pairs=broken, checkpoint_every=1, measure_every=100)
     kept = checkpoints(tmp_path / "run" / "checkpoints")
@@ -250,6 +332,39 @@ def test_losses_that_are_no_numbers_stop_the_run(tmp_path):
     for path in kept:
         with safetensors.safe_open(path, "pt") as file:
             assert all(file.get_tensor(key).isfinite().all() for key in file.keys())  # noqa: SIM118
+    assert "stopped by an error" in (tmp_path / "run" / "index.html").read_text()
+
+
+def test_losses_that_explode_stop_the_run_and_name_the_last_good_checkpoint(tmp_path, monkeypatch):
+    plain = step_module.Networks.step
+
+    def thrown_off(networks, step, total, batch):
+        if step == 140:  # as one wild step would: red where all is blue, and no way back
+            with torch.no_grad():
+                networks.generator.ups[-1].bias.copy_(torch.tensor([50.0, 0.0, -50.0]))
+        return plain(networks, step, total, batch)
+
+    monkeypatch.setattr(step_module.Networks, "step", thrown_off)
+    plainly = {"gain_db": 0, "time_mask": 0, "band_mask": 0, "dropout": 0, "gan_weight": 0}
+    with pytest.raises(TrainingError, match=r"have exploded .* last good checkpoint is"):
+        trained(
+            tmp_path / "run",
+            NONE,
+            pairs=toy_pairs(range(1)),
+            **plainly,
+            **{"steps": 260, "width": 12, "learning_rate": 2e-3, "schedule": "constant"},
+            **{"measure_every": 20, "checkpoint_every": 70, "sheet_every": 300},
+        )
+    assert step_of(checkpoints(tmp_path / "run" / "checkpoints")[-1]) == 140
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
+    networks = step_module.Networks(toy_settings(), "sound-to-picture", "fp32", torch.device("cpu"))
+    with torch.no_grad():
+        next(iter(networks.discriminator.parameters()))[0] = torch.inf
+    with pytest.raises(TrainingError, match="no numbers"):
+        save_checkpoint(tmp_path, networks, 1, torch.zeros(3), {})
+    assert not checkpoints(tmp_path)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch, whole):

@@ -1,18 +1,22 @@
 """Twenty steps of the paper's training beside a plain restatement of the TensorFlow port."""
 
 import copy
+import shutil
 from typing import Any, cast
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from toy_pairs import SIZE, toy_pairs, toy_settings
 
+from soundreel.errors import SettingsError
+from soundreel.networks.norms import Norm
 from soundreel.seeding import seed_for
-from soundreel.training.batches import Batches
+from soundreel.training.batches import Batch, Batches
 from soundreel.training.presets import Training, training_preset
+from soundreel.training.source import InMemory
 from soundreel.training.step import Networks
+from toy_pairs import SIZE, toy_pairs, toy_settings
 
 EPS = 1e-12
 
@@ -100,22 +104,25 @@ def test_twenty_steps_of_the_paper_have_the_losses_of_the_restatement():
     networks.generator.double()
     networks.discriminator.double()
     restated = Restated(networks)
-    batches = Batches(toy_pairs(range(2)), settings, "sound-to-picture")
+    batches = Batches(InMemory(toy_pairs(range(2)), 0), settings, "sound-to-picture")
     assert settings.total_steps(16) == 3_200
     for step in range(20):
-        x, truth = (image.double() for image in batches.batch(step))
+        given = batches.batch(step)
+        x, truth = given.x_BCHW.double(), given.truth_BCHW.double()
         masks = networks.generator.draw_masks([seed_for(settings.seed, "masks", step)])
         expected = restated.step(step, x, truth, masks)
-        assert networks.step(step, 3_200, x, truth).tolist() == pytest.approx(expected, abs=1e-7)
+        assert networks.step(step, 3_200, Batch(x, truth, given.seeds)).tolist() == pytest.approx(
+            expected, abs=1e-7
+        )
 
 
 def test_the_average_follows_by_its_decay():
     settings = toy_settings(ema_decay=0.75, gan_weight=0)
     networks = Networks(settings, "sound-to-picture", "fp32", torch.device("cpu"))
-    batches = Batches(toy_pairs(range(1)), settings, "sound-to-picture")
+    batches = Batches(InMemory(toy_pairs(range(1)), 0), settings, "sound-to-picture")
     expected = copy.deepcopy(networks.generator.state_dict())
     for step in range(40):
-        losses = networks.step(step, 40, *batches.batch(step))
+        losses = networks.step(step, 40, batches.batch(step))
         assert losses[:2].tolist() == [0, 0]
         decay = min(0.75, (1 + step) / (10 + step))
         for key, tensor in networks.generator.state_dict().items():
@@ -141,3 +148,81 @@ def test_weights_come_from_the_seed_and_leave_torchs_own_randomness_alone():
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(one, weights(0))
     assert not torch.equal(one, weights(1))
+
+
+@pytest.mark.parametrize("gan_weight", [0, 1])
+def test_a_batch_in_parts_teaches_what_it_teaches_whole(gan_weight):
+    # Without norms (batch statistics would be those of a part) only the rounding differs.
+    def weights_after(accumulate: int) -> tuple[list[Tensor], list[Tensor]]:
+        settings = toy_settings(
+            batch=8, accumulate=accumulate, norm="none", gan_weight=gan_weight, ema_decay=0
+        )
+        networks = Networks(settings, "sound-to-picture", "fp32", torch.device("cpu"))
+        for module in networks.discriminator.modules():
+            if isinstance(module, Norm):
+                module.kind = "instance"
+        networks.generator.double()
+        networks.discriminator.double()
+        batches = Batches(InMemory(toy_pairs(range(2)), 0), settings, "sound-to-picture")
+        losses = []
+        for step in range(3):
+            part = batches.batch(step)
+            given = Batch(part.x_BCHW.double(), part.truth_BCHW.double(), part.seeds)
+            losses.append(networks.step(step, 12, given))
+        return losses, [p.detach() for p in networks.generator.parameters()]
+
+    whole, parts = weights_after(1), weights_after(4)
+    for one, other in zip(whole[0] + whole[1], parts[0] + parts[1], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-6)
+
+
+def test_a_batch_in_parts_remembers_each_parts_statistics_once():
+    settings = toy_settings(batch=4, accumulate=2, gain_db=0)
+    networks = Networks(settings, "sound-to-picture", "fp32", torch.device("cpu"))
+    norm = networks.generator.down_norms[1]
+    assert isinstance(norm, Norm)
+    seen: list[Tensor] = []
+    norm.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].detach()))
+    batches = Batches(InMemory(toy_pairs(range(1)), 0), settings, "sound-to-picture")
+    networks.step(0, 10, batches.batch(0))
+    expected = torch.zeros(len(norm.running_mean))
+    for values in seen[2:]:  # the first two were made for the discriminator
+        expected = 0.9 * expected + 0.1 * values.mean((0, 2, 3))
+    assert len(seen) == 4
+    torch.testing.assert_close(norm.running_mean, expected)
+
+
+@pytest.mark.slow  # compiles for the better part of a minute
+def test_compiled_networks_learn_as_plain_ones_do():
+    if shutil.which("c++") is None:
+        pytest.skip("torch.compile needs a C++ compiler on a processor")
+    batches = Batches(InMemory(toy_pairs(range(1)), 0), toy_settings(), "sound-to-picture")
+
+    def losses(engine: str) -> list[list[float]]:
+        settings = toy_settings(step_engine=engine)
+        networks = Networks(settings, "sound-to-picture", "fp32", torch.device("cpu"))
+        return [networks.step(step, 12, batches.batch(step)).tolist() for step in range(3)]
+
+    for one, other in zip(losses("eager"), losses("compiled"), strict=True):
+        assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_a_graph_needs_a_cuda_device():
+    with pytest.raises(SettingsError, match="step_engine = 'graph' needs a CUDA device"):
+        Networks(toy_settings(step_engine="graph"), "sound-to-picture", "fp32", torch.device("cpu"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_graph_learns_what_single_kernels_learn(precision):
+    device = torch.device("cuda")
+    runs = []
+    for engine in ("eager", "graph"):
+        settings = toy_settings(step_engine=engine, steps=40)
+        batches = Batches(
+            InMemory(toy_pairs(range(3)), 0), settings, "sound-to-picture", device=device
+        )
+        networks = Networks(settings, "sound-to-picture", precision, device)
+        runs.append([networks.step(i, 40, batches.batch(i)).tolist() for i in range(40)])
+    for one, other in zip(*runs, strict=True):
+        assert one == pytest.approx(other, rel=0.05, abs=0.02)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 NormKind = Literal["batch", "frozen-batch", "instance", "group", "none"]
 
 _GROUPS = 32
+_MOMENTUM = 0.1  # torch's own
 
 
 class Norm(nn.Module):
@@ -26,6 +29,9 @@ class Norm(nn.Module):
       group         by the statistics of up to 32 groups of channels of each picture.
       none          not at all.
 
+    across: where a batch is spread over several processes, what sums a tensor over all of them
+      (and passes gradients back); the statistics are then those of the whole batch.
+
     Where a channel has one value only (1 x 1 maps at batch 1), the value minus its mean is zero
     and the shift alone remains; torch refuses that case, so it is written out here.
     """
@@ -37,6 +43,8 @@ class Norm(nn.Module):
         super().__init__()
         self.kind = kind
         self.eps = eps
+        self.across: Callable[[Tensor], Tensor] | None = None
+        self.keeps_statistics = True
         if kind == "none":
             return
         self.weight = nn.Parameter(torch.empty(channels).normal_(1.0, 0.02))
@@ -59,16 +67,48 @@ class Norm(nn.Module):
             )
         B, _, H, W = x_BCHW.shape
         alone = self.kind == "instance" or not self.training
-        if H * W * (1 if alone else B) == 1:
+        if H * W * (1 if alone else B) == 1 and (alone or self.across is None):
             shape = (1, -1, 1, 1)
             return (x_BCHW - x_BCHW) * self.weight.view(shape) + self.bias.view(shape)
         if alone:
             return F.instance_norm(x_BCHW, weight=self.weight, bias=self.bias, eps=self.eps)
-        running = (
-            (self.running_mean, self.running_var) if self.kind == "frozen-batch" else (None, None)
-        )
+        kept = self.kind == "frozen-batch" and self.keeps_statistics
+        running = (self.running_mean, self.running_var) if kept else (None, None)
+        if self.across is not None:
+            return self._over_all(x_BCHW, *running)
         return F.batch_norm(x_BCHW, *running, self.weight, self.bias, training=True, eps=self.eps)
+
+    def _over_all(
+        self, x_BCHW: Tensor, running_mean: Tensor | None, running_var: Tensor | None
+    ) -> Tensor:
+        """Batch norm by the statistics of all processes' parts together, in float32."""
+        assert self.across is not None
+        wide_BCHW = x_BCHW.float() if x_BCHW.dtype != torch.float64 else x_BCHW
+        count = self.across(wide_BCHW.new_tensor(float(x_BCHW.numel() // x_BCHW.shape[1])))
+        shape = (1, -1, 1, 1)
+        mean_C = self.across(wide_BCHW.sum((0, 2, 3))) / count
+        off_BCHW = wide_BCHW - mean_C.view(shape)
+        var_C = self.across(off_BCHW.square().sum((0, 2, 3))) / count
+        if running_mean is not None and running_var is not None:
+            with torch.no_grad():  # as F.batch_norm does, the variance without bias
+                running_mean.lerp_(mean_C.to(running_mean), _MOMENTUM)
+                running_var.lerp_((var_C * count / (count - 1)).to(running_var), _MOMENTUM)
+        scale_C = self.weight * torch.rsqrt(var_C + self.eps)
+        return (off_BCHW * scale_C.view(shape) + self.bias.view(shape)).to(x_BCHW.dtype)
 
     def extra_repr(self) -> str:
         """What `print(network)` shows of it."""
         return self.kind if self.kind == "none" else f"{self.kind}, {len(self.weight)}"
+
+
+@contextmanager
+def statistics_left_alone(network: nn.Module) -> Iterator[None]:
+    """Let a network normalise by a batch without remembering its statistics."""
+    norms = [module for module in network.modules() if isinstance(module, Norm)]
+    for norm in norms:
+        norm.keeps_statistics = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.keeps_statistics = True

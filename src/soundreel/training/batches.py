@@ -2,87 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from soundreel.dataset.loading import Pairs
 from soundreel.errors import SettingsError
 from soundreel.networks.bundle import Direction
 from soundreel.networks.resample import area_resize, fit_to
 from soundreel.recipe import Recipe
-from soundreel.seeding import numpy_generator_for
+from soundreel.seeding import numpy_generator_for, seed_for
+from soundreel.timeline import samples_before
 from soundreel.training.presets import Training
+from soundreel.training.ranks import Alone, Ranks
+from soundreel.training.reach import Reach, reach_for
+from soundreel.training.source import Source
 
 _SILENCE = -1.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one process learns from in one step.
+
+    x_BCHW: what the network sees; truth_BCHW: what it should make of it; both at the network's
+    size, float32 in [-1, 1]. Sound images have `sound_channels` channels, pictures 3.
+    seeds: of each pair's dropout masks.
+    """
+
+    x_BCHW: Tensor
+    truth_BCHW: Tensor
+    seeds: tuple[int, ...]
 
 
 class Batches:
     """The batches of a run. Batch n depends on the settings, the pairs and n only.
 
-    Place p = n * batch + i of the run holds a pair of epoch p // N: every epoch is a permutation
-    of all N pairs, and a batch may hold the end of one and the beginning of the next.
+    Place p = n * batch + i of the run holds a pair of epoch p // N, and a batch may hold the end
+    of one epoch and the beginning of the next. Of several processes each has an equal stretch of
+    every batch, so that the batches are the same however many there are.
     """
 
-    def __init__(self, pairs: Pairs, settings: Training, direction: Direction) -> None:
-        check_augmentation(settings, pairs.recipe)
-        self._pairs = pairs
-        self._settings = settings
-        self._direction = direction
-        # Sequential access touches two epochs at most.
-        self._order = lru_cache(maxsize=2)(self._order_of)
+    def __init__(
+        self,
+        source: Source,
+        settings: Training,
+        direction: Direction,
+        ranks: Ranks | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        """Make the batches of a source; on a GPU, from pairs held there whole where they fit.
 
-    def indices(self, step: int) -> list[int]:
-        """The pairs of a step's batch."""
-        batch, count = self._settings.batch, len(self._pairs)
-        places = range(step * batch, (step + 1) * batch)
-        return [int(self._order(place // count)[place % count]) for place in places]
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """What the network sees and what it should make of it, at the network's size.
-
-        Shape: two of B x C x size x size, float32 in [-1, 1]. Sound images have
-        `sound_channels` channels, pictures 3.
+        Raises: SettingsError if the settings do not go with the recipe, the source or the number
+        of processes.
         """
-        settings = self._settings
-        indices = self.indices(step)
-        first = step * settings.batch
-        rngs = [
-            numpy_generator_for(settings.seed, "augment", first + i) for i in range(settings.batch)
-        ]
-        heard = self._direction == "sound-to-picture"
-        # Where sound images are stored the sound is not there to be made louder.
-        sounds_there = self._pairs.sound_images_NSS is None
-        sound_B1SS = (
-            louder_or_softer(self._pairs, indices, rngs, settings.gain_db)
-            if heard and sounds_there and settings.gain_db
-            else self._pairs.sound_images(indices)
-        )
-        if heard:
-            for image_1SS, rng in zip(sound_B1SS, rngs, strict=True):
-                silence_stretch(image_1SS, settings.time_mask, rng, dim=2)
-                silence_stretch(image_1SS, settings.band_mask, rng, dim=1)
-        picture_B3HW = self._pairs.pictures(indices)
-        if settings.scale_to is not None:
-            sound_B1SS, picture_B3HW = scale_and_crop(
-                sound_B1SS, picture_B3HW, settings.scale_to, settings.size, rngs
+        check_augmentation(settings, source.recipe)
+        ranks = ranks or Alone()
+        if settings.batch % ranks.count:
+            raise SettingsError(
+                f"batch = {settings.batch} cannot be shared evenly by {ranks.count} processes: "
+                f"give a multiple of {ranks.count} in --config"
             )
-        else:
-            sound_B1SS = fit_to(sound_B1SS, settings.size)
-            picture_B3HW = fit_to(picture_B3HW, settings.size)
-        if settings.mirror:
-            turned = torch.tensor([rng.random() < 0.5 for rng in rngs]).view(-1, 1, 1, 1)
-            sound_B1SS = torch.where(turned, sound_B1SS.flip(3), sound_B1SS)
-            picture_B3HW = torch.where(turned, picture_B3HW.flip(3), picture_B3HW)
-        sound_BCSS = sound_B1SS.expand(-1, settings.sound_channels, -1, -1)
-        return (sound_BCSS, picture_B3HW) if heard else (picture_B3HW, sound_BCSS)
+        share = settings.batch // ranks.count
+        if share % settings.accumulate:
+            raise SettingsError(
+                f"accumulate = {settings.accumulate} does not divide the {share} pairs of a batch "
+                "that each process has: give another in --config"
+            )
+        self._source = source
+        self._settings = settings
+        self._direction: Direction = direction
+        self._share = share
+        self._offset = ranks.rank * self._share
+        self._reach = reach_for(source, device or torch.device("cpu"))
+        self._jitter_samples = samples_before(
+            Fraction(settings.jitter_seconds), source.recipe.sample_rate_hz
+        )
 
-    def ahead(self, first: int, stop: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batch(self, step: int) -> Batch:
+        """The part of a step's batch that this process has, on the device that holds the pairs."""
+        settings, count = self._settings, len(self._source)
+        first = step * settings.batch + self._offset
+        places = range(first, first + self._share)
+        sounds, pictures = [], []
+        for epoch, run in groupby(places, lambda place: place // count):
+            run = list(run)
+            reach, indices = self._reach(epoch, [place % count for place in run])
+            sound_B1SS, picture_B3HW = self._made(reach, indices, run)
+            sounds.append(sound_B1SS)
+            pictures.append(picture_B3HW)
+        sound_BCSS = torch.cat(sounds).expand(-1, settings.sound_channels, -1, -1)
+        picture_B3HW = torch.cat(pictures)
+        heard = self._direction == "sound-to-picture"
+        return Batch(
+            sound_BCSS if heard else picture_B3HW,
+            picture_B3HW if heard else sound_BCSS,
+            tuple(seed_for(settings.seed, "masks", place) for place in places),
+        )
+
+    def ahead(self, first: int, stop: int, workers: int) -> Iterator[Batch]:
         """The batches of steps first..stop - 1 in order, the next ones made while one is used.
 
         workers: threads that make them; 0 makes each when it is asked for.
@@ -98,9 +121,40 @@ class Batches:
                     waiting.append(pool.submit(self.batch, step + workers))
                 yield made
 
-    def _order_of(self, epoch: int) -> np.ndarray:
-        rng = numpy_generator_for(self._settings.seed, "order", epoch)
-        return rng.permutation(len(self._pairs))
+    def _made(
+        self, reach: Reach, indices: np.ndarray, places: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Sound images and pictures of some pairs, augmented by their places in the run."""
+        settings = self._settings
+        rngs = [numpy_generator_for(settings.seed, "augment", place) for place in places]
+        heard = self._direction == "sound-to-picture"
+        gain_db = settings.gain_db if heard else 0.0
+        # Where sound images are stored the sound is not there to be made louder, or moved.
+        if reach.holds_sound and (gain_db or self._jitter_samples):
+            gain_B = [10 ** (rng.uniform(-gain_db, gain_db) / 20) if gain_db else 1 for rng in rngs]
+            jitter = self._jitter_samples
+            later_B = [int(rng.integers(-jitter, jitter + 1)) if jitter else 0 for rng in rngs]
+            sound_B1SS = reach.altered_images(indices, np.array(gain_B), np.array(later_B))
+        else:
+            sound_B1SS = reach.sound_images(indices)
+        if heard:
+            for image_1SS, rng in zip(sound_B1SS, rngs, strict=True):
+                silence_stretch(image_1SS, settings.time_mask, rng, dim=2)
+                silence_stretch(image_1SS, settings.band_mask, rng, dim=1)
+        picture_B3HW = reach.pictures(indices)
+        if settings.scale_to is not None:
+            sound_B1SS, picture_B3HW = scale_and_crop(
+                sound_B1SS, picture_B3HW, settings.scale_to, settings.size, rngs
+            )
+        else:
+            sound_B1SS = fit_to(sound_B1SS, settings.size)
+            picture_B3HW = fit_to(picture_B3HW, settings.size)
+        if settings.mirror:
+            turned = torch.tensor([rng.random() < 0.5 for rng in rngs]).view(-1, 1, 1, 1)
+            turned = turned.to(sound_B1SS.device)
+            sound_B1SS = torch.where(turned, sound_B1SS.flip(3), sound_B1SS)
+            picture_B3HW = torch.where(turned, picture_B3HW.flip(3), picture_B3HW)
+        return sound_B1SS, picture_B3HW
 
 
 def check_augmentation(settings: Training, recipe: Recipe) -> None:
@@ -113,34 +167,11 @@ def check_augmentation(settings: Training, recipe: Recipe) -> None:
             "time_mask and band_mask need a spectrogram, the dataset has `waveform` sound images: "
             "set both to 0"
         )
-
-
-def louder_or_softer(
-    pairs: Pairs, indices: list[int], rngs: list[np.random.Generator], gain_db: float
-) -> Tensor:
-    """Sound images of windows at a gain drawn evenly from [-gain_db, gain_db], in dB.
-
-    The sound itself is scaled, so that every representation is what it would be of such a sound.
-    Shape: B x 1 x S x S.
-    """
-    windows = []
-    for index, rng in zip(indices, rngs, strict=True):
-        end = int(pairs.end_sample_N[index])
-        sound = pairs.sounds[int(pairs.clip_N[index])]
-        begin = max(0, end - pairs.recipe.window_samples)
-        gain = np.float32(10 ** (rng.uniform(-gain_db, gain_db) / 20))
-        window = np.zeros(end - begin, np.float32)
-        heard = sound[begin:end]
-        window[: len(heard)] = heard * gain
-        windows.append(window)
-    scaled = replace(
-        pairs,
-        clip_ids=[str(i) for i in range(len(indices))],
-        clip_N=np.arange(len(indices)),
-        end_sample_N=np.array([len(window) for window in windows], np.int64),
-        sounds=windows,
-    )
-    return scaled.sound_images(range(len(indices)))
+    if recipe.sound_images == "stored" and settings.jitter_seconds:
+        raise SettingsError(
+            "jitter_seconds needs the sound, the dataset holds sound images made elsewhere: set it "
+            "to 0"
+        )
 
 
 def silence_stretch(image_1SS: Tensor, share: float, rng: np.random.Generator, dim: int) -> None:

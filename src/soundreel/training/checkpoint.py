@@ -32,10 +32,18 @@ def save_checkpoint(
 
     sums: losses summed since the last row of metrics. numbers: JSON values, e.g. seconds so far.
 
-    Raises: StorageError; the checkpoint before is then still there.
+    Raises: TrainingError if a number of it is none; StorageError. The checkpoint before is then
+    still there.
     """
     path = folder / f"step-{step:08}.safetensors"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(networks)}
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise TrainingError(
+                f"{folder}: after step {step} {name} holds what are no numbers, so nothing is kept "
+                "of it: go on from the checkpoint before with another --out, a lower learning_rate "
+                "or precision fp32"
+            )
     tensors["sums"] = sums.detach().cpu()
     _remove_unfinished(folder)
     with atomic_file(path) as partial:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -10,17 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from soundreel.atomic import write_json, write_text
-from soundreel.dataset.loading import Pairs
 from soundreel.errors import TrainingError, storage_errors
 from soundreel.networks.bundle import Direction
 from soundreel.networks.precision import Precision
+from soundreel.recipe import Recipe
+from soundreel.settings import explain
 from soundreel.training.presets import Training
+from soundreel.training.ranks import Ranks
 
 _FORMAT, _FORMAT_VERSION = "soundreel-run", 1
-#: A run may be made longer; all else makes it another run.
-_LENGTHS = ("epochs", "steps")
+#: What does not change what is learnt: a run may be made longer, be told when to end, what to keep
+#: and when to look. All else makes it another run.
+_CHANGEABLE = (
+    "epochs",
+    "steps",
+    "stop_on",
+    "patience",
+    "measure_every",
+    "checkpoint_every",
+    "sheet_every",
+    "sheet_rows",
+    "keep_epochs",
+)
 _KEYS = {"settings", "direction", "precision", "recipe", "dataset"}
 
 
@@ -50,6 +63,23 @@ class RunFolder:
     def model(self) -> Path:
         return self.folder / "model"
 
+    @property
+    def best(self) -> Path:
+        """The best model so far, where the run stops early."""
+        return self.folder / "best"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.folder / "snapshots"
+
+    @property
+    def curve(self) -> Path:
+        return self.folder / "curve.png"
+
+    def snapshot(self, epoch: float) -> Path:
+        """The model of an epoch that was chosen to be kept."""
+        return self.snapshots / f"epoch-{epoch:g}"
+
 
 def open_run(
     run: RunFolder,
@@ -57,43 +87,72 @@ def open_run(
     precision: Precision,
     preset: str,
     direction: Direction,
-    training_pairs: Pairs,
-    held_out_pairs: Pairs,
-) -> Precision:
+    recipe: Recipe,
+    dataset: dict[str, Any],
+    ranks: Ranks,
+) -> tuple[Training, Precision]:
     """Begin a run folder, or make sure that an existing one is of this very run.
 
-    Returns: the precision that the run was begun with.
+    dataset: what identifies the pairs, {"training": ..., "held_out": ...} (`Source.identity`).
+    ranks: the processes of this run; the first one keeps the folder.
+
+    Returns: the settings and the precision to go on with: where a run was begun with an
+    automatic batch, the batch that was found then.
 
     Raises: TrainingError if the folder holds another run or something else; StorageError.
     """
-    about = {
-        "training": _about(training_pairs),
-        "held_out": _about(held_out_pairs),
-    }
-    config: dict[str, Any] = {
-        "format": _FORMAT,
-        "format_version": _FORMAT_VERSION,
-        "preset": preset,
-        "direction": direction,
-        "precision": precision,
-        "settings": settings.model_dump(mode="json"),
-        "recipe": training_pairs.recipe.model_dump(mode="json"),
-        "dataset": about,
-        "versions": {"soundreel": soundreel_version(), "torch": torch.__version__},
-    }
-    if not run.config.exists():
+    begun = begun_run(run)
+    # Nobody writes before all have looked.
+    ranks.any(False)
+    if begun is None:
         if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
             raise TrainingError(
                 f"{run.folder}: is there already and not a training run: choose another --out"
             )
+    else:
+        then = _settings_of(run.config, begun)
+        if settings.automatic_batch and then.automatic_batch:
+            settings = settings.model_copy(update={"batch": then.batch})
+        _refuse_another(run, begun, then, settings, direction, recipe, dataset)
+        precision = begun["precision"]
+    if ranks.rank == 0:
+        config: dict[str, Any] = {
+            "format": _FORMAT,
+            "format_version": _FORMAT_VERSION,
+            "preset": preset,
+            "direction": direction,
+            "precision": precision,
+            "settings": settings.model_dump(mode="json"),
+            "recipe": recipe.model_dump(mode="json"),
+            "dataset": dataset,
+            "versions": {"soundreel": soundreel_version(), "torch": torch.__version__},
+        }
         write_json(run.config, config)
-        return precision
-    begun = _read(run.config)
-    begun_precision = begun["precision"]
+    return settings, precision
+
+
+def begun_run(run: RunFolder) -> dict[str, Any] | None:
+    """The config.json of a run that was begun; None where there is none.
+
+    Raises: TrainingError if it is something else's.
+    """
+    return _read(run.config) if run.config.exists() else None
+
+
+def _refuse_another(
+    run: RunFolder,
+    begun: dict[str, Any],
+    then: Training,
+    settings: Training,
+    direction: Direction,
+    recipe: Recipe,
+    dataset: dict[str, Any],
+) -> None:
+    now = settings.model_dump(mode="json")
     differing = [
-        f"{key} ({begun['settings'].get(key)!r} then, {value!r} now)"
-        for key, value in config["settings"].items()
-        if key not in _LENGTHS and begun["settings"].get(key) != value
+        f"{key} ({value!r} then, {now[key]!r} now)"
+        for key, value in then.model_dump(mode="json").items()
+        if key not in _CHANGEABLE and value != now[key]
     ]
     if begun["direction"] != direction:
         differing.append(f"direction ({begun['direction']} then, {direction} now)")
@@ -102,14 +161,22 @@ def open_run(
             f"{run.folder}: this run was begun with other settings: {', '.join(differing)}: "
             "give those again, or choose another --out"
         )
-    if begun["recipe"] != config["recipe"] or begun["dataset"] != about:
-        then = begun["dataset"]["training"]["pairs"]
+    if begun["recipe"] != recipe.model_dump(mode="json") or begun["dataset"] != dataset:
+        pairs = begun["dataset"]["training"]["pairs"]
         raise TrainingError(
-            f"{run.folder}: this run was begun with other pairs ({then} for training then, "
-            f"{len(training_pairs)} now): restore the dataset, or choose another --out"
+            f"{run.folder}: this run was begun with other pairs ({pairs} for training then, "
+            f"{dataset['training']['pairs']} now): restore the dataset, or choose another --out"
         )
-    write_json(run.config, {**config, "precision": begun_precision})
-    return begun_precision
+
+
+def _settings_of(path: Path, begun: dict[str, Any]) -> Training:
+    """A run's settings; what an earlier version did not know yet has its plain value."""
+    try:
+        return Training.model_validate(begun["settings"])
+    except ValidationError as error:
+        raise TrainingError(
+            f"{path}: {explain(error, Training)}: begun by another version, choose another --out"
+        ) from error
 
 
 def soundreel_version() -> str:
@@ -150,14 +217,6 @@ def cut_rows(path: Path, step: int) -> list[dict[str, Any]]:
     rows = rows_until(path, step)
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
     return rows
-
-
-def _about(pairs: Pairs) -> dict[str, Any]:
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update("\x1f".join(pairs.clip_ids).encode())
-    for numbers in (pairs.clip_N, pairs.end_sample_N):
-        digest.update(numbers.astype("<i8").tobytes())
-    return {"clips": len(pairs.clip_ids), "pairs": len(pairs), "places": digest.hexdigest()}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from soundreel.dataset.loading import Pairs
+from soundreel.evidence.quality import follow_margins, ms_ssim, sensitivity, sharpness_ratio
 from soundreel.networks.bundle import Direction
 from soundreel.networks.losses import l1_loss
 from soundreel.networks.resample import fit_to
@@ -20,26 +21,59 @@ from soundreel.training.step import Networks
 
 _AT_ONCE = 16
 #: Enough for a mean, few enough to take no time.
-_MEAN_PAIRS = 4096
+MEAN_PAIRS = 4096
+#: Neighbours in time that are measured together: motion is what changes from one to the next.
+_RUN = 4
+#: A step in time this many times the usual one is a gap.
+_GAP = 1.5
+FOLLOWED = ("brightness", "hue", "motion")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Mean absolute differences of pictures in [-1, 1], from 0 to 2.
+    """What the generator's pictures are worth beside the truth.
 
-    l1: of the generator's pictures from the truth.
+    l1: mean absolute difference from the truth, of pictures in [-1, 1]: 0 to 2.
     mean_l1: of the mean training picture from the truth: what no knowledge of the sound gives.
+    ms_ssim: structural similarity to the truth, at most 1.
+    sharpness: fine detail of the generator's pictures over that of the truth; 1 is as sharp.
+    sensitivity: variance of the pictures over the sounds, over the variance of the truth.
+    own_*: correlation, within clips, of brightness, hue and motion with the truth;
+    swapped_*: the same when each clip is shown what was made from another clip's song;
+    follow_*: own minus swapped. None where there are not two clips to swap.
+    follow: the mean of the three.
+
+    For models from picture to sound the sound images are measured, and what only pictures have
+    is None.
     """
 
     l1: float
     mean_l1: float
+    ms_ssim: float
+    sharpness: float | None
+    sensitivity: float
+    own_brightness: float | None = None
+    own_hue: float | None = None
+    own_motion: float | None = None
+    swapped_brightness: float | None = None
+    swapped_hue: float | None = None
+    swapped_motion: float | None = None
+    follow_brightness: float | None = None
+    follow_hue: float | None = None
+    follow_motion: float | None = None
+    follow: float | None = None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As columns of metrics.jsonl."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class HeldOut:
     """The pairs that a run is measured on, at the network's size, and the mean training target.
 
     measured_on: "held-out" clips, or "training" clips where the dataset holds none out.
-    places: the pairs measured, spread evenly over all, as indices into `pairs`.
+    places: the pairs measured, in runs of neighbours over all clips, as indices into `pairs`.
     mean_CHW: the mean training target: the mean frame, or the mean sound image.
     """
 
@@ -55,8 +89,8 @@ class HeldOut:
         )
         self.pairs = held_out_pairs if len(held_out_pairs) else training_pairs
         self._settings = settings
-        self._direction = direction
-        self.places = spread(len(self.pairs), settings.measured_pairs)
+        self._direction: Direction = direction
+        self.places = measured_places(len(self.pairs), settings.measured_pairs)
         self.mean_CHW = self._mean_target(training_pairs)
         # The sound's pictures cost the most to make and the least to keep.
         self._sound_M1SS = torch.cat(
@@ -74,12 +108,21 @@ class HeldOut:
 
     def measure(self, networks: Networks) -> Measured:
         """Generate all the measured pairs as the saved model would, and compare."""
-        losses, counts = [], []
+        made, truths = [], []
         for number, (x_BCHW, truth_BCHW) in enumerate(self._batches()):
-            y_BCHW = networks.generate(x_BCHW, self._seeds(number * _AT_ONCE, len(x_BCHW)))
-            losses.append(float(l1_loss(y_BCHW, truth_BCHW)))
-            counts.append(len(x_BCHW))
-        return Measured(float(np.average(losses, weights=counts)), self._mean_l1)
+            seeds = self._seeds(number * _AT_ONCE, len(x_BCHW))
+            made.append(networks.generate(x_BCHW, seeds))
+            truths.append(truth_BCHW)
+        y_MCHW, truth_MCHW = torch.cat(made), torch.cat(truths)
+        pictures = self._direction == "sound-to-picture"
+        return Measured(
+            l1=float(l1_loss(y_MCHW, truth_MCHW)),
+            mean_l1=self._mean_l1,
+            ms_ssim=ms_ssim(y_MCHW, truth_MCHW),
+            sharpness=sharpness_ratio(y_MCHW, truth_MCHW) if pictures else None,
+            sensitivity=sensitivity(y_MCHW, truth_MCHW),
+            **(self._follow(y_MCHW, truth_MCHW) if pictures else {}),
+        )
 
     def examples(self, networks: Networks, rows: int) -> tuple[np.ndarray, Tensor, Tensor, Tensor]:
         """A few pairs, spread evenly: their indices, what was seen, what was made, the truth."""
@@ -87,6 +130,30 @@ class HeldOut:
         x_BCHW, truth_BCHW = self._at(chosen)
         seeds = [self._seeds(int(place), 1)[0] for place in chosen]
         return self.places[chosen], x_BCHW, networks.generate(x_BCHW, seeds), truth_BCHW
+
+    def _follow(self, y_M3HW: Tensor, truth_M3HW: Tensor) -> dict[str, float | None]:
+        """The columns own_*, swapped_* and follow_*."""
+        # By name: a clip that came from shards lies there in several pieces.
+        names_M = np.array(self.pairs.clip_ids)[self.pairs.clip_N[self.places]]
+        clip_M = np.unique(names_M, return_inverse=True)[1]
+        starts_M = run_starts(self.places, clip_M, self.pairs.time_seconds_N[self.places])
+        of_clips = [np.flatnonzero(clip_M == clip) for clip in np.unique(clip_M)]
+        y_MHWC, truth_MHWC = _bytes_of(y_M3HW), _bytes_of(truth_M3HW)
+        found = follow_margins(
+            [y_MHWC[of_clip] for of_clip in of_clips],
+            [truth_MHWC[of_clip] for of_clip in of_clips],
+            [np.flatnonzero(starts_M[of_clip]) for of_clip in of_clips],
+        )
+        columns: dict[str, float | None] = {}
+        for name in FOLLOWED:
+            follow = found[name]
+            columns[f"own_{name}"] = None if follow is None else follow.own
+            columns[f"swapped_{name}"] = None if follow is None else follow.swapped
+            columns[f"follow_{name}"] = None if follow is None else follow.margin
+        margins = [columns[f"follow_{name}"] for name in FOLLOWED]
+        known = [margin for margin in margins if margin is not None]
+        columns["follow"] = float(np.mean(known)) if known else None
+        return columns
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         for part in _parts(np.arange(len(self.places)), _AT_ONCE):
@@ -103,7 +170,7 @@ class HeldOut:
 
     def _mean_target(self, pairs: Pairs) -> Tensor:
         total = torch.zeros(())
-        places = spread(len(pairs), _MEAN_PAIRS)
+        places = spread(len(pairs), MEAN_PAIRS)
         for part in _parts(places, _AT_ONCE):
             targets = (
                 pairs.pictures(part)
@@ -112,6 +179,26 @@ class HeldOut:
             )
             total = total + targets.double().sum(0)
         return fit_to((total / len(places)).float()[None], self._settings.size)[0]
+
+
+def measured_places(count: int, most: int) -> np.ndarray:
+    """At most `most` of the numbers 0..count - 1 in runs of neighbours, the runs evenly spread."""
+    if count <= most:
+        return np.arange(count)
+    if most < _RUN:
+        return spread(count, most)
+    first_R = spread(count // _RUN, most // _RUN) * _RUN
+    return (first_R[:, None] + np.arange(_RUN)).reshape(-1)
+
+
+def run_starts(places: np.ndarray, clip_M: np.ndarray, seconds_M: np.ndarray) -> np.ndarray:
+    """Which of the measured pairs do not follow, in time, the one before them: M booleans."""
+    if len(places) == 0:
+        return np.empty(0, bool)
+    near_M = (np.diff(places) == 1) & (np.diff(clip_M) == 0)
+    steps = np.diff(seconds_M)
+    usual = np.median(steps[near_M]) if near_M.any() else np.inf
+    return np.concatenate([[True], ~(near_M & (steps <= _GAP * usual))])
 
 
 def spread(count: int, most: int) -> np.ndarray:
@@ -124,3 +211,8 @@ def spread(count: int, most: int) -> np.ndarray:
 def _parts(places: np.ndarray, size: int) -> Iterator[np.ndarray]:
     for first in range(0, len(places), size):
         yield places[first : first + size]
+
+
+def _bytes_of(y_B3HW: Tensor) -> np.ndarray:
+    bytes_B3HW = y_B3HW.add(1).mul(127.5).round().clamp(0, 255).byte()
+    return bytes_B3HW.permute(0, 2, 3, 1).numpy()

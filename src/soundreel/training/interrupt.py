@@ -9,11 +9,28 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class Interrupted(KeyboardInterrupt):
+    """Somebody asked to stop, and what was done is kept; `str(error)` is one line that says so.
+
+    signal: the number of the signal that asked.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.signal = number
+
+
 class Interrupt:
-    """Whether somebody has asked this process to stop."""
+    """Whether somebody has asked this process to stop, and by which signal."""
 
     def __init__(self) -> None:
         self.asked = False
+        self.signal: int = signal.SIGINT
+
+    def ask(self, number: int = signal.SIGINT) -> None:
+        """Ask to stop after this step."""
+        self.asked = True
+        self.signal = number
 
 
 @contextmanager
@@ -30,7 +47,7 @@ def interrupt_between_steps() -> Iterator[Interrupt]:
     def note(number: int, frame: FrameType | None) -> None:
         if interrupt.asked:
             raise KeyboardInterrupt
-        interrupt.asked = True
+        interrupt.ask(number)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:

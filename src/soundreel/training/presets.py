@@ -40,9 +40,18 @@ class Training(BaseModel):
     """Silence a stretch of the sound image, up to this share of its columns (SpecAugment)."""
     band_mask: float = Field(0.0, ge=0, le=0.5)
     """Silence a band of the sound image, up to this share of its rows."""
+    jitter_seconds: float = Field(0.0, ge=0, le=1)
+    """Hear a window that ends up to this much before or after the frame."""
+    balance_clips: bool = False
+    """Draw every clip equally often in an epoch, so that a long one does not dominate."""
 
     # --- optimisation
     batch: int = Field(1, ge=1, le=1024)
+    """Pairs that a step learns from, over all processes together."""
+    automatic_batch: bool = False
+    """Double `batch` as long as that makes training faster; kept with the run."""
+    accumulate: int = Field(1, ge=1, le=256)
+    """Go through a batch in so many parts: the gradients of the whole in the memory of a part."""
     epochs: float | None = Field(None, gt=0)
     """How many times every pair is seen; or `steps`, not both."""
     steps: int | None = Field(None, ge=1)
@@ -59,7 +68,14 @@ class Training(BaseModel):
     """Generate with a running average of the weights, this much of the old kept each step."""
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     """auto: bf16 where the processor computes it; what it came to is kept with the run."""
+    step_engine: Literal["eager", "compiled", "graph"] = "eager"
+    """compiled: the networks through torch.compile; graph: the whole step as one CUDA graph."""
     seed: int = Field(0, ge=0, lt=2**53)
+
+    stop_on: Literal["l1", "ms_ssim", "follow"] | None = None
+    """Stop early, and keep the best model, by this held-out measure (see `Measured`)."""
+    patience: int = Field(10, ge=1)
+    """Stop after so many measurements without a better one; with `stop_on`."""
 
     # --- looking and keeping, in steps
     measure_every: int = Field(500, ge=1)
@@ -69,7 +85,9 @@ class Training(BaseModel):
     """A sample sheet in samples/."""
     sheet_rows: int = Field(6, ge=1, le=32)
     measured_pairs: int = Field(256, ge=1)
-    """At most this many held-out pairs are measured, spread evenly over all."""
+    """At most this many held-out pairs are measured, in runs of neighbours over all clips."""
+    keep_epochs: tuple[float, ...] = ()
+    """Keep the model of these epochs in snapshots/, to render them side by side."""
 
     @model_validator(mode="after")
     def _check(self) -> Training:
@@ -82,6 +100,14 @@ class Training(BaseModel):
                 "frozen-batch with innermost_norm needs a batch of 2 or more: "
                 "one value has no statistics to keep"
             )
+        if self.batch % self.accumulate:
+            raise ValueError(f"accumulate = {self.accumulate}: must divide batch ({self.batch})")
+        if self.automatic_batch and self.accumulate > 1:
+            raise ValueError("automatic_batch and accumulate exclude each other: give one")
+        if self.step_engine == "graph" and self.accumulate > 1:
+            raise ValueError("step_engine = 'graph' needs accumulate = 1")
+        if any(epoch <= 0 for epoch in self.keep_epochs):
+            raise ValueError("keep_epochs must be greater than 0")
         if self.l1_weight == 0 and self.gan_weight == 0:
             raise ValueError("l1_weight and gan_weight are both 0: nothing to learn from")
         return self
@@ -91,7 +117,11 @@ class Training(BaseModel):
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None
-        return max(1, -int(-self.epochs * pairs // self.batch))
+        return self.steps_of(self.epochs, pairs)
+
+    def steps_of(self, epochs: float, pairs: int) -> int:
+        """The step after which every pair has been seen `epochs` times."""
+        return max(1, -int(-epochs * pairs // self.batch))
 
 
 #: Every preset, complete; fields that are not named have the class's own values.
@@ -110,6 +140,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "mirror": True,
         "batch": 1,
         "epochs": 200,
+        "keep_epochs": (95, 180, 200),
         "measure_every": 1_000,
         "checkpoint_every": 5_000,
         "sheet_every": 5_000,

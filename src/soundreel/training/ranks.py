@@ -1,0 +1,148 @@
+"""The processes that train one model together: which of them this one is, and sums over all.
+
+Lightning Fabric finds out who is who (`torchrun`, SLURM, or processes it starts itself) and sets
+up the collectives: gloo between processors, NCCL between GPUs. Every process holds the same
+weights, learns from its share of each batch, and takes the same step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from soundreel.errors import SettingsError
+
+
+class Ranks(Protocol):
+    """The processes of a run, seen from one of them.
+
+    rank: this process's number, 0 to count - 1; the first one writes the run folder.
+    """
+
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def device(self) -> torch.device | None:
+        """The device of this process; None where it is the caller's to choose."""
+        ...
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor, in place, by its mean over all processes; all call it alike."""
+        ...
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, through which gradients pass back to each."""
+        ...
+
+    def any(self, asked: bool) -> bool:
+        """Whether it is true in any of the processes; all call it alike, and wait for it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alone:
+    """One process: nothing to add up, nobody to wait for."""
+
+    rank: int = 0
+    count: int = 1
+    device: torch.device | None = None
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        return
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        return tensor
+
+    def any(self, asked: bool) -> bool:
+        return asked
+
+
+@dataclass(frozen=True)
+class Together:
+    """One of several processes, joined by torch.distributed."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """One sum for all tensors of a kind: many small ones would wait for each other."""
+        by_dtype: dict[torch.dtype, list[Tensor]] = {}
+        for tensor in tensors:
+            by_dtype.setdefault(tensor.dtype, []).append(tensor)
+        for kind in by_dtype.values():
+            flat = torch.cat([tensor.reshape(-1) for tensor in kind])
+            torch.distributed.all_reduce(flat)
+            flat /= self.count
+            pieces = flat.split([tensor.numel() for tensor in kind])
+            for tensor, piece in zip(kind, pieces, strict=True):
+                tensor.copy_(piece.view_as(tensor))
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        from torch.distributed.nn.functional import all_reduce
+
+        return all_reduce(tensor.clone())
+
+    def any(self, asked: bool) -> bool:
+        votes = torch.tensor([float(asked)], device=self.device)
+        torch.distributed.all_reduce(votes)
+        return bool(votes.item())
+
+
+def asked_for_several(devices: int | None) -> bool:
+    """Whether this run is one of several processes: asked for, or begun by a launcher."""
+    # torchrun says LOCAL_RANK and WORLD_SIZE, srun SLURM_NTASKS (also to a batch script itself,
+    # whose SLURM_PROCID is 0 and which has no step of its own).
+    world = os.environ.get("WORLD_SIZE") if "LOCAL_RANK" in os.environ else None
+    if world is None and "SLURM_STEP_ID" in os.environ and "SLURM_PROCID" in os.environ:
+        world = os.environ.get("SLURM_NTASKS")
+    return (devices or 1) > 1 or int(world or 1) > 1
+
+
+def join_ranks(devices: int | None = None, device: str = "auto") -> Ranks:
+    """Join the processes that train together; alone where nobody asked for more.
+
+    devices: processes on this machine, a GPU each where there are GPUs; None: as many as the
+    launcher started. Where no launcher did, this starts the others, as the same command.
+    device: "auto", "cpu" or "cuda".
+
+    Raises: SettingsError if there are fewer GPUs, or fewer processes, than asked for.
+    """
+    if not asked_for_several(devices):
+        return Alone()
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
+    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
+    on_gpus = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    here = devices or int(
+        os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or 1
+    )
+    if on_gpus and torch.cuda.device_count() < here:
+        raise SettingsError(
+            f"--devices {here}: this machine has {torch.cuda.device_count()} GPUs: ask for fewer"
+        )
+    nodes = max(1, int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or here))
+    fabric = Fabric(
+        accelerator="cuda" if on_gpus else "cpu",
+        devices=here,
+        num_nodes=nodes // here if launched else 1,
+        strategy="ddp",
+    )
+    try:
+        fabric.launch()
+    except (ValueError, RuntimeError) as error:
+        raise SettingsError(
+            f"--devices {here}: the processes did not come together ({error})"
+        ) from error
+    return Together(fabric.global_rank, fabric.world_size, fabric.device)

@@ -38,6 +38,7 @@ app = App(
     result_action="return_value",
     exit_on_error=False,
     print_error=False,
+    suppress_keyboard_interrupt=False,  # `main` says what was kept
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
@@ -297,6 +298,8 @@ def train(
         changes=changes,
         progress=_progress(),
     )
+    if made.rank > 0:
+        return 0
     return _result(as_json, f"{made.model}: {made.summary}", **_plain(made))
 
 
@@ -392,7 +395,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         _end_line()
         said = str(error) or "interrupted; what was done is kept, the same command goes on"
-        print(f"soundreel: {said}", file=sys.stderr)
+        if getattr(error, "rank", 0) == 0:
+            print(f"soundreel: {said}", file=sys.stderr)
         return 128 + int(getattr(error, "signal", signal.SIGINT))
     return code if isinstance(code, int) else 0
 

@@ -102,10 +102,10 @@ def open_run(
     Raises: TrainingError if the folder holds another run or something else; StorageError.
     """
     begun = begun_run(run)
-    # Nobody writes before all have looked.
-    ranks.any(False)
+    taken = run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir()))
+    ranks.largest(0)  # nobody writes before all have looked
     if begun is None:
-        if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
+        if taken:
             raise TrainingError(
                 f"{run.folder}: is there already and not a training run: choose another --out"
             )

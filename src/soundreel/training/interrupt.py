@@ -12,12 +12,13 @@ from types import FrameType
 class Interrupted(KeyboardInterrupt):
     """Somebody asked to stop, and what was done is kept; `str(error)` is one line that says so.
 
-    signal: the number of the signal that asked.
+    signal: the number of the signal that asked. rank: of the process it is raised in.
     """
 
-    def __init__(self, message: str, number: int) -> None:
+    def __init__(self, message: str, number: int, rank: int = 0) -> None:
         super().__init__(message)
         self.signal = number
+        self.rank = rank
 
 
 class Interrupt:

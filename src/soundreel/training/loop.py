@@ -150,7 +150,7 @@ class Loop:
             enough = False
             if last or self.done % settings.measure_every == 0:
                 self._measure()
-                enough = self.ranks.any(ran_out_of_patience(self.rows, settings))
+                enough = bool(self.ranks.largest(ran_out_of_patience(self.rows, settings)))
             last = last or enough
             snapshot = self._snapshot_steps.get(self.done)
             if last or snapshot is not None or self.done % settings.sheet_every == 0:
@@ -165,16 +165,17 @@ class Loop:
             except KeyboardInterrupt:  # a listener's way to stop, e.g. the studio's button
                 interrupt.ask()
             # Several processes must stop after the same step, so they ask each other now and then.
-            asked = interrupt.asked
+            asked_by = interrupt.signal if interrupt.asked else 0
             if self.ranks.count > 1:
-                asked = self.done % _LOOK_EVERY == 0 and self.ranks.any(asked)
-            if asked and not last:
+                asked_by = self.ranks.largest(asked_by) if self.done % _LOOK_EVERY == 0 else 0
+            if asked_by and not last:
                 if not kept:
                     self._keep()
                 raise Interrupted(
                     f"{self.run.folder}: stopped after step {self.done:,} of {self.total:,}, all "
                     "of it kept: the same command goes on",
-                    interrupt.signal,
+                    asked_by,
+                    self.ranks.rank,
                 )
             if enough:
                 return True
@@ -200,7 +201,7 @@ class Loop:
         if steps >= _LOOK_EVERY:
             recent = float(sums[-1] - self._looked_at[-1]) / steps
             seen = [row["l1_loss"] for row in self.rows if row["l1_loss"] is not None]
-            if self.ranks.any(explodes([recent], seen)):
+            if self.ranks.largest(explodes([recent], seen)):
                 raise TrainingError(
                     f"{self.run.folder}: the losses have exploded before step {self.done}, L1 is "
                     f"{recent:.2f} {advice}"

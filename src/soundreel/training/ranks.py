@@ -7,15 +7,16 @@ weights, learns from its share of each batch, and takes the same step.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from soundreel.errors import SettingsError
+from soundreel.errors import SettingsError, TrainingError
 
 
 class Ranks(Protocol):
@@ -43,8 +44,8 @@ class Ranks(Protocol):
         """The sum over all processes, through which gradients pass back to each."""
         ...
 
-    def any(self, asked: bool) -> bool:
-        """Whether it is true in any of the processes; all call it alike, and wait for it."""
+    def largest(self, number: int) -> int:
+        """The largest of the numbers of all processes; all call it alike, and wait for it."""
         ...
 
 
@@ -62,13 +63,16 @@ class Alone:
     def add_up(self, tensor: Tensor) -> Tensor:
         return tensor
 
-    def any(self, asked: bool) -> bool:
-        return asked
+    def largest(self, number: int) -> int:
+        return number
 
 
 @dataclass(frozen=True)
 class Together:
-    """One of several processes, joined by torch.distributed."""
+    """One of several processes, joined by torch.distributed.
+
+    Its methods raise TrainingError if another process has ended.
+    """
 
     rank: int
     count: int
@@ -80,22 +84,45 @@ class Together:
         for tensor in tensors:
             by_dtype.setdefault(tensor.dtype, []).append(tensor)
         for kind in by_dtype.values():
-            flat = torch.cat([tensor.reshape(-1) for tensor in kind])
-            torch.distributed.all_reduce(flat)
+            flat = _sum_over_all(torch.cat([tensor.reshape(-1) for tensor in kind]))
             flat /= self.count
             pieces = flat.split([tensor.numel() for tensor in kind])
             for tensor, piece in zip(kind, pieces, strict=True):
                 tensor.copy_(piece.view_as(tensor))
 
     def add_up(self, tensor: Tensor) -> Tensor:
-        from torch.distributed.nn.functional import all_reduce
+        summed = _SumOverAll.apply(tensor)
+        assert isinstance(summed, Tensor)
+        return summed
 
-        return all_reduce(tensor.clone())
+    def largest(self, number: int) -> int:
+        of_all = torch.zeros(self.count, dtype=torch.int64, device=self.device)
+        of_all[self.rank] = number
+        return int(_sum_over_all(of_all).max())
 
-    def any(self, asked: bool) -> bool:
-        votes = torch.tensor([float(asked)], device=self.device)
-        torch.distributed.all_reduce(votes)
-        return bool(votes.item())
+
+class _SumOverAll(torch.autograd.Function):
+    """A sum over all processes; what each did to it, all of them feel: gradients are summed too."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return _sum_over_all(tensor.clone())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Tensor:
+        return _sum_over_all(gradients[0].clone())
+
+
+def _sum_over_all(tensor: Tensor) -> Tensor:
+    """The same tensor, summed in place over all processes."""
+    try:
+        torch.distributed.all_reduce(tensor)
+    except RuntimeError as error:  # gloo and NCCL have no error of their own for it
+        raise TrainingError(
+            "another process of this run has ended: see what it said, and give the same command "
+            "again"
+        ) from error
+    return tensor
 
 
 def asked_for_several(devices: int | None) -> bool:
@@ -139,6 +166,8 @@ def join_ranks(devices: int | None = None, device: str = "auto") -> Ranks:
         num_nodes=nodes // here if launched else 1,
         strategy="ddp",
     )
+    # It tells each process's number on stderr; who wants to know has the launcher's own log.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     try:
         fabric.launch()
     except (ValueError, RuntimeError) as error:
@@ -146,3 +175,9 @@ def join_ranks(devices: int | None = None, device: str = "auto") -> Ranks:
             f"--devices {here}: the processes did not come together ({error})"
         ) from error
     return Together(fabric.global_rank, fabric.world_size, fabric.device)
+
+
+def leave_ranks(ranks: Ranks) -> None:
+    """Part from the other processes; nothing may be added up after it."""
+    if ranks.count > 1:
+        torch.distributed.destroy_process_group()

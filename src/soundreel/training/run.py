@@ -23,7 +23,7 @@ from soundreel.training.folder import RunFolder, begun_run, open_run, rows_until
 from soundreel.training.held_out import MEAN_PAIRS, HeldOut
 from soundreel.training.loop import Loop
 from soundreel.training.presets import Training, training_preset
-from soundreel.training.ranks import Alone, Ranks, join_ranks
+from soundreel.training.ranks import Alone, Ranks, join_ranks, leave_ranks
 from soundreel.training.source import InMemory, Source, Streamed, pairs_identity
 from soundreel.training.step import Networks
 from soundreel.training.stopping import best_row, ran_out_of_patience
@@ -41,6 +41,7 @@ class TrainingResult:
     stopped_early: nothing had got better for long enough (`stop_on`).
     best_step: the step that l1 and model are of: the last, or with `stop_on` the best.
     already_done: there was nothing left to do.
+    rank: which of the processes that trained together this one is; the first, 0, tells people.
     warnings: what the run warns of at its end, a sentence each.
     """
 
@@ -55,6 +56,7 @@ class TrainingResult:
     stopped_early: bool
     best_step: int
     already_done: bool
+    rank: int
     warnings: tuple[str, ...]
 
     @property
@@ -101,30 +103,51 @@ def train(
         preset, **(changes or {}), **({} if epochs is None else {"epochs": epochs})
     )
     ranks = join_ranks(devices)
-    if is_shard_place(dataset):
-        if settings.balance_clips:
-            raise SettingsError(
-                f"{dataset}: balance_clips needs all pairs in reach, these are shards: set it to "
-                "false, or make a dataset folder of them with `soundreel prepare`"
-            )
-        held_out = load_shards(dataset, "val", settings.measured_pairs)
-        with closing(open_stream(dataset, "train", settings.seed)) as stream:
-            return train_on_source(
-                Streamed(stream),
-                held_out,
-                out,
-                settings,
-                preset,
-                direction,
-                ranks=ranks,
-                progress=progress,
-            )
-    opened = open_dataset(Path(dataset))
-    source = InMemory(load_pairs(opened, "train", progress), settings.seed, settings.balance_clips)
-    held_out = load_pairs(opened, "val", progress)
-    return train_on_source(
-        source, held_out, out, settings, preset, direction, ranks=ranks, progress=progress
-    )
+    try:
+        if is_shard_place(dataset):
+            return _train_on_shards(dataset, out, settings, preset, direction, ranks, progress)
+        opened = open_dataset(Path(dataset))
+        training_pairs = load_pairs(opened, "train", progress)
+        return train_on_source(
+            InMemory(training_pairs, settings.seed, settings.balance_clips),
+            load_pairs(opened, "val", progress),
+            out,
+            settings,
+            preset,
+            direction,
+            ranks=ranks,
+            progress=progress,
+        )
+    finally:
+        leave_ranks(ranks)
+
+
+def _train_on_shards(
+    where: Path | str,
+    out: Path,
+    settings: Training,
+    preset: str,
+    direction: Direction,
+    ranks: Ranks,
+    progress: Listener,
+) -> TrainingResult:
+    if settings.balance_clips:
+        raise SettingsError(
+            f"{where}: balance_clips needs all pairs in reach, these are shards: set it to false, "
+            "or make a dataset folder of them with `soundreel prepare`"
+        )
+    held_out = load_shards(where, "val", settings.measured_pairs)
+    with closing(open_stream(where, "train", settings.seed)) as stream:
+        return train_on_source(
+            Streamed(stream),
+            held_out,
+            out,
+            settings,
+            preset,
+            direction,
+            ranks=ranks,
+            progress=progress,
+        )
 
 
 def train_on_pairs(
@@ -190,7 +213,7 @@ def train_on_source(
     if kept:
         rows = rows_until(run.metrics, step_of(kept[-1]))
         if rows and (step_of(kept[-1]) >= total or ran_out_of_patience(rows, settings)):
-            return _result(run, settings, rows, already_done=True)
+            return _result(run, settings, rows, ranks, already_done=True)
     first = ranks.rank == 0
     loop = Loop(
         run,
@@ -207,11 +230,15 @@ def train_on_source(
     loop.go(progress if first else silent)
     # The other processes measure nothing; they tell what the first one wrote.
     rows = loop.rows or rows_until(run.metrics, loop.done)
-    return _result(run, settings, rows, already_done=False)
+    return _result(run, settings, rows, ranks, already_done=False)
 
 
 def _result(
-    run: RunFolder, settings: Training, rows: list[dict[str, Any]], already_done: bool
+    run: RunFolder,
+    settings: Training,
+    rows: list[dict[str, Any]],
+    ranks: Ranks,
+    already_done: bool,
 ) -> TrainingResult:
     last = rows[-1]
     best = best_row(rows, settings.stop_on) if settings.stop_on else None
@@ -228,5 +255,6 @@ def _result(
         stopped_early=ran_out_of_patience(rows, settings),
         best_step=told["step"],
         already_done=already_done,
+        rank=ranks.rank,
         warnings=tuple(last["warnings"]),
     )

@@ -30,6 +30,7 @@ TRAINING, HELD_OUT, NONE = toy_pairs(range(3)), toy_pairs(range(50, 52)), toy_pa
 
 def trained(out: Path, held_out: Pairs = HELD_OUT, **options) -> TrainingResult:
     listener = options.pop("progress", lambda step: None)
+    device = options.pop("device", "cpu")
     direction = options.pop("direction", "sound-to-picture")
     return train_on_pairs(
         options.pop("pairs", TRAINING),
@@ -38,7 +39,7 @@ def trained(out: Path, held_out: Pairs = HELD_OUT, **options) -> TrainingResult:
         toy_settings(**options),
         "toy",
         direction,
-        device="cpu",
+        device=device,
         progress=listener,
     )
 
@@ -137,6 +138,17 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path, whole, stop):
     assert load_model(out).config["training"]["steps"] == stop
     assert not trained(out).already_done
     same(out, whole)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("engine", ["eager", "graph"])
+def test_an_interrupted_run_on_a_gpu_ends_as_if_it_had_not_been(tmp_path, engine):
+    options = {"device": "cuda", "step_engine": engine, "steps": 40, "checkpoint_every": 50}
+    trained(tmp_path / "once", **options)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "run", progress=StopAt(25, interrupt), **options)
+    trained(tmp_path / "run", **options)
+    same(tmp_path / "run", tmp_path / "once")
 
 
 def test_sigterm_keeps_what_was_done(tmp_path, whole):

@@ -132,8 +132,8 @@ class Loop:
         if self.row is None or self.row["l1"] is None:
             return ""
         said = f"{self.row['measured_on']} L1 {self.row['l1']:.3f}, mean {self.row['mean_l1']:.3f}"
-        warnings = self.row["warnings"]
-        return f"{said}  WARNING: {warnings[0]}" if warnings else said
+        # A line of the terminal has no room for the sentences: those are on the page.
+        return f"{said}, WARNING: see index.html" if self.row["warnings"] else said
 
     def _steps(self, progress: Listener, interrupt: Interrupt) -> bool:
         """Returns whether the run is to end before its last step."""

@@ -194,6 +194,9 @@ def train_on_source(
     chosen = ranks.device or torch.device(
         ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     )
+    if chosen.type == "cuda":
+        # The fastest of cuDNN's backward passes add up in any order: no resuming to the bit.
+        torch.backends.cudnn.deterministic = True
     run = RunFolder(out)
     precision = resolve_precision(settings.precision, chosen.type)
     if settings.automatic_batch and begun_run(run) is None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundreel.evidence.quality import ms_ssim, sharpness_ratio
+from soundreel.networks.bundle import Direction
 from soundreel.training.held_out import HeldOut, measured_places, run_starts
 from soundreel.training.step import Networks
 from toy_pairs import toy_pairs, toy_settings
@@ -26,7 +27,7 @@ class Speaking(Networks):
         return self.pictures[self.given - len(x_BCHW) : self.given]
 
 
-def held_out(pairs, direction="sound-to-picture", **changes) -> HeldOut:
+def held_out(pairs, direction: Direction = "sound-to-picture", **changes) -> HeldOut:
     return HeldOut(toy_pairs(range(3)), pairs, toy_settings(**changes), direction)
 
 

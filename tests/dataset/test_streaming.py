@@ -8,7 +8,6 @@ import shutil
 import tarfile
 import threading
 import time
-import urllib.request
 import weakref
 from collections import Counter
 from collections.abc import Iterator
@@ -42,6 +41,7 @@ from soundreel.dataset.store import (
 from soundreel.dataset.streaming import StreamedPairs, is_shard_place, load_shards, open_stream
 from soundreel.errors import DatasetError, SettingsError
 from soundreel.media.sound import write_sound
+from store_on_this_machine import store_with
 from textured_clips import RATE_HZ, small_recipe
 
 #: Clips by the places of their frames, each with frames up to 2.5 s and sound up to 2 s: whole,
@@ -622,28 +622,8 @@ def test_errors_name_the_address_and_not_the_copy_here(shards):
 @pytest.fixture
 def bucket(monkeypatch):
     """An S3 server on this machine with a bucket `streamed`."""
-    s3fs = pytest.importorskip("s3fs", reason="the extra `cluster` is not installed")
-    moto = pytest.importorskip("moto.server", reason="no S3 server to test with (moto)")
-    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    # What an earlier server of this process held is still there.
-    reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
-    urllib.request.urlopen(reset, timeout=30).close()
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    files = s3fs.S3FileSystem()
-    files.mkdir("streamed")
-    yield files
-    s3fs.S3FileSystem.clear_instance_cache()
-    server.stop()
+    with store_with("streamed", monkeypatch) as files:
+        yield files
 
 
 def test_from_an_object_store_it_is_the_same(dataset, shards, bucket):

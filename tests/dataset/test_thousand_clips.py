@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-import urllib.request
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +17,7 @@ from soundreel.media.sound import write_sound
 from soundreel.media.writer import FilmWriter, Song
 from soundreel.parallel import map_items
 from soundreel.recipe import recipe_from
+from store_on_this_machine import store_with
 
 CLIPS, BROKEN_EVERY = 1000, 10
 RATE_HZ = 8_000
@@ -56,28 +56,8 @@ def films(tmp_path_factory) -> list[Path]:
 @pytest.fixture
 def store(monkeypatch):
     """An S3 server on this machine with a bucket `clips`."""
-    s3fs = pytest.importorskip("s3fs", reason="the extra `cluster` is not installed")
-    moto = pytest.importorskip("moto.server", reason="no S3 server to test with (moto)")
-    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    # What an earlier server of this process held is still there.
-    reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
-    urllib.request.urlopen(reset, timeout=30).close()
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    files = s3fs.S3FileSystem()
-    files.mkdir("clips")
-    yield files
-    s3fs.S3FileSystem.clear_instance_cache()
-    server.stop()
+    with store_with("clips", monkeypatch) as files:
+        yield files
 
 
 def processes_named(word: bytes) -> list[int]:

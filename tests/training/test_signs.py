@@ -20,6 +20,7 @@ from soundreel.training.step import Networks
 from toy_pairs import toy_pairs, toy_settings
 
 WINS, DEAF, BY_HEART = "discriminator wins", "hardly depend", "by heart"
+HOLLOW = "holds for its own clips only"
 
 
 def row(step: int, **changes: Any) -> dict[str, Any]:
@@ -105,6 +106,19 @@ def test_held_out_pictures_that_get_worse_while_training_gets_better_are_named()
     assert warnings_of(rows_with("l1", *turning, l1_loss=None)) == []
 
 
+def test_pictures_no_nearer_than_the_mean_where_training_has_learnt_are_named():
+    # The rows of 400 epochs of real clips: held-out L1 does not turn, it never was good.
+    flat = {"mean_l1": 0.42, "l1_loss": 0.12}
+    [said] = warnings_of(rows_with("l1", 0.45, 0.446, 0.449, 0.451, **flat))
+    assert HOLLOW in said
+    assert "0.12 on those, 0.45 on clips it never saw, where the mean picture has 0.42" in said
+    assert warnings_of(rows_with("l1", 0.45, 0.446, **flat)) == []  # too soon
+    assert warnings_of(rows_with("l1", 0.45, 0.446, 0.41, 0.45, **flat)) == []  # once nearer
+    assert warnings_of(rows_with("l1", 0.45, 0.446, 0.449, mean_l1=0.42, l1_loss=0.3)) == []
+    stored = warnings_of(rows_with("l1", 0.45, 0.446, 0.449, **flat, measured_on="training"))
+    assert stored == []
+
+
 def test_more_than_one_thing_can_be_wrong():
     wrong = {"discriminator_loss": 0.01, "adversarial_loss": 7.0, "sensitivity": 0.001}
     said = warnings_of(rows_with("l1", 0.25, 0.3, 0.31, 0.32, **wrong))
@@ -187,6 +201,7 @@ def test_a_few_pairs_and_many_steps_are_learnt_by_heart(tmp_path):
     said = warned(tmp_path, pairs, held_out, 10, 100, **changes)
     assert not any(BY_HEART in line for line in said[:4])
     assert BY_HEART in said[-1]
+    assert HOLLOW in said[-1]
 
 
 def test_a_generator_ruined_by_its_learning_rate_explodes_and_before_it_does_not():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from process_of_several import steps_in_float64
+from process_of_several import steps_in_float64, whole_run
 from soundreel.networks.bundle import load_model
 from soundreel.training.checkpoint import checkpoints, step_of
 from soundreel.training.ranks import Alone
@@ -65,3 +65,5 @@ def test_a_run_of_two_processes_is_stopped_and_goes_on_with_one_or_two(tmp_path)
     rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(4, 61, 4))
     assert load_model(whole).config["training"]["steps"] == 60
+    whole_run(Alone(), stopped, steps=72)
+    assert load_model(stopped).config["training"]["steps"] == 72

@@ -152,18 +152,18 @@ def join_ranks(devices: int | None = None, device: str = "auto") -> Ranks:
 
     launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
     on_gpus = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
-    here = devices or int(
-        os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or 1
-    )
+    told = os.environ
+    world = int(told.get("WORLD_SIZE") or told.get("SLURM_NTASKS") or 1) if launched else 0
+    machines = int(told.get("SLURM_NNODES") or 1)
+    here = devices or int(told.get("LOCAL_WORLD_SIZE") or world // machines or 1)
     if on_gpus and torch.cuda.device_count() < here:
         raise SettingsError(
             f"--devices {here}: this machine has {torch.cuda.device_count()} GPUs: ask for fewer"
         )
-    nodes = max(1, int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or here))
     fabric = Fabric(
         accelerator="cuda" if on_gpus else "cpu",
         devices=here,
-        num_nodes=nodes // here if launched else 1,
+        num_nodes=max(1, world // here),
         strategy="ddp",
     )
     # It tells each process's number on stderr; who wants to know has the launcher's own log.

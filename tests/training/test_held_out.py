@@ -115,3 +115,22 @@ def test_sound_images_are_measured_without_what_only_pictures_have():
     assert measured.l1 == 0
     assert measured.ms_ssim == pytest.approx(1, abs=1e-3)
     assert measured.sharpness is measured.follow is None
+
+
+def test_a_sheet_shows_clips_it_never_saw_and_below_them_two_it_knows():
+    training, pairs = toy_pairs(range(3)), toy_pairs(range(50, 52))
+    shown = held_out(pairs, sound_channels=3).examples(Speaking(torch.zeros(6, 3, 64, 64)), 4)
+    assert shown.labels == [
+        *("toy-50  1.50 s", "toy-50  3.50 s", "toy-51  1.50 s", "toy-51  3.50 s"),
+        *("trained on: toy-0  3.50 s", "trained on: toy-2  1.50 s"),
+    ]
+    assert torch.equal(shown.truth_BCHW[:4], pairs.pictures([2, 6, 10, 14]))
+    assert torch.equal(shown.truth_BCHW[4:], training.pictures([6, 18]))
+    assert torch.equal(shown.x_BCHW[4:, 2:], training.sound_images([6, 18]))
+    assert shown.y_BCHW.shape == shown.truth_BCHW.shape
+
+
+def test_where_no_clip_is_held_out_all_rows_are_trained_on():
+    shown = held_out(NONE).examples(Speaking(torch.zeros(4, 3, 64, 64)), 4)
+    assert len(shown.labels) == 4
+    assert not any("trained on" in label for label in shown.labels)

@@ -26,6 +26,8 @@ MEAN_PAIRS = 4096
 _RUN = 4
 #: A step in time this many times the usual one is a gap.
 _GAP = 1.5
+#: Of clips that are trained on, so that a sheet shows what is known by heart.
+_KNOWN_ROWS = 2
 FOLLOWED = ("brightness", "hue", "motion")
 
 
@@ -69,6 +71,16 @@ class Measured:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Rows of a sample sheet: what each is of, what was seen, what was made of it, the truth."""
+
+    labels: list[str]
+    x_BCHW: Tensor
+    y_BCHW: Tensor
+    truth_BCHW: Tensor
+
+
 class HeldOut:
     """The pairs that a run is measured on, at the network's size, and the mean training target.
 
@@ -88,6 +100,7 @@ class HeldOut:
             "held-out" if len(held_out_pairs) else "training"
         )
         self.pairs = held_out_pairs if len(held_out_pairs) else training_pairs
+        self._training_pairs = training_pairs
         self._settings = settings
         self._direction: Direction = direction
         self.places = measured_places(len(self.pairs), settings.measured_pairs)
@@ -124,12 +137,20 @@ class HeldOut:
             **(self._follow(y_MCHW, truth_MCHW) if pictures else {}),
         )
 
-    def examples(self, networks: Networks, rows: int) -> tuple[np.ndarray, Tensor, Tensor, Tensor]:
-        """A few pairs, spread evenly: their indices, what was seen, what was made, the truth."""
+    def examples(self, networks: Networks, rows: int) -> Examples:
+        """A few of the measured pairs, spread evenly, and below them two that are trained on."""
         chosen = spread(len(self.places), rows)
         x_BCHW, truth_BCHW = self._at(chosen)
+        labels = _labels(self.pairs, self.places[chosen])
         seeds = [self._seeds(int(place), 1)[0] for place in chosen]
-        return self.places[chosen], x_BCHW, networks.generate(x_BCHW, seeds), truth_BCHW
+        if self.measured_on == "held-out":
+            known = spread(len(self._training_pairs), _KNOWN_ROWS)
+            sound, picture = self._inputs(self._training_pairs, known)
+            known_x, known_truth = self._facing(sound, picture)
+            x_BCHW, truth_BCHW = torch.cat([x_BCHW, known_x]), torch.cat([truth_BCHW, known_truth])
+            labels += [f"trained on: {label}" for label in _labels(self._training_pairs, known)]
+            seeds += self._seeds(len(self.places), len(known))
+        return Examples(labels, x_BCHW, networks.generate(x_BCHW, seeds), truth_BCHW)
 
     def _follow(self, y_M3HW: Tensor, truth_M3HW: Tensor) -> dict[str, float | None]:
         """The columns own_*, swapped_* and follow_*."""
@@ -160,10 +181,19 @@ class HeldOut:
             yield self._at(part)
 
     def _at(self, part: np.ndarray) -> tuple[Tensor, Tensor]:
-        sound = self._sound_M1SS[torch.from_numpy(part)]
-        sound = sound.expand(-1, self._settings.sound_channels, -1, -1)
         picture = fit_to(self.pairs.pictures(self.places[part]), self._settings.size)
-        return (sound, picture) if self._direction == "sound-to-picture" else (picture, sound)
+        return self._facing(self._sound_M1SS[torch.from_numpy(part)], picture)
+
+    def _inputs(self, pairs: Pairs, places: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Sound images and pictures of pairs, at the network's size."""
+        size = self._settings.size
+        return fit_to(pairs.sound_images(places), size), fit_to(pairs.pictures(places), size)
+
+    def _facing(self, sound_B1SS: Tensor, picture_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """What is seen, and what should be made of it."""
+        sound_BCSS = sound_B1SS.expand(-1, self._settings.sound_channels, -1, -1)
+        to_picture = self._direction == "sound-to-picture"
+        return (sound_BCSS, picture_B3HW) if to_picture else (picture_B3HW, sound_BCSS)
 
     def _seeds(self, first: int, count: int) -> list[int]:
         return [seed_for(self._settings.seed, "held-out", first + i) for i in range(count)]
@@ -179,6 +209,13 @@ class HeldOut:
             )
             total = total + targets.double().sum(0)
         return fit_to((total / len(places)).float()[None], self._settings.size)[0]
+
+
+def _labels(pairs: Pairs, places: np.ndarray) -> list[str]:
+    return [
+        f"{pairs.clip_ids[clip]}  {seconds:.2f} s"
+        for clip, seconds in zip(pairs.clip_N[places], pairs.time_seconds_N[places], strict=True)
+    ]
 
 
 def measured_places(count: int, most: int) -> np.ndarray:

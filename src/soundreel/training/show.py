@@ -71,9 +71,12 @@ class Show:
             self._board.close()
 
     def sheet(self, networks: Networks, step: int, note: str) -> None:
-        """A sheet of held-out examples beside the truth and the mean training target."""
+        """A sheet of examples beside the truth and the mean training target.
+
+        Held-out ones, and two that are trained on: what is known by heart shows.
+        """
         held_out = self._held_out
-        places, x_BCHW, y_BCHW, truth_BCHW = held_out.examples(networks, self._settings.sheet_rows)
+        shown = held_out.examples(networks, self._settings.sheet_rows)
         low_first = held_out.pairs.recipe.representation == "psd"
 
         def as_sound(image: Tensor) -> np.ndarray:
@@ -82,13 +85,6 @@ class Show:
         to_picture = self._direction == "sound-to-picture"
         see, make = (as_sound, as_picture) if to_picture else (as_picture, as_sound)
         seen, target = ("sound", "frame") if to_picture else ("frame", "sound")
-        pairs = held_out.pairs
-        labels = [
-            f"{pairs.clip_ids[clip]}  {seconds:.2f} s"
-            for clip, seconds in zip(
-                pairs.clip_N[places], pairs.time_seconds_N[places], strict=True
-            )
-        ]
         whose = {
             "held-out": "clips it never saw",
             "training": "no clip is held out: TRAINING clips",
@@ -100,12 +96,12 @@ class Show:
             f"step {step:,}  ({whose})",
             note,
             [
-                (seen, [see(image) for image in x_BCHW]),
-                ("generated", [make(image) for image in y_BCHW]),
-                ("truth", [make(image) for image in truth_BCHW]),
-                (f"mean {target}", [mean] * len(labels)),
+                (seen, [see(image) for image in shown.x_BCHW]),
+                ("generated", [make(image) for image in shown.y_BCHW]),
+                ("truth", [make(image) for image in shown.truth_BCHW]),
+                (f"mean {target}", [mean] * len(shown.labels)),
             ],
-            labels,
+            shown.labels,
             tile=min(self._settings.size, 256),
         )
         if self._board is not None:

@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# All that run by themselves: one needs a run and its dataset to be given.
+BENCHMARKS := $(filter-out benchmarks/epochs_side_by_side.py,$(shell grep -l __main__ benchmarks/*.py))
+
 .PHONY: demo test test-all lint format bench clean
 
 demo: $(VENV)/.installed  ## the whole way on music videos made here
@@ -25,7 +28,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-dev  ## every benchmark: tables of ratios against a reference in the same run
-	for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf $(VENV) demo .hypothesis

@@ -67,6 +67,14 @@ def test_balanced_clips_want_a_folder(places, tmp_path):
         train(places[1], tmp_path / "run", "quick", changes={**CHANGES, "balance_clips": True})
 
 
+def test_where_no_shards_lie_is_said_before_anything_begins(tmp_path):
+    with pytest.raises(DatasetError, match=r"^memory://nothing/here: no shards lie there"):
+        train("memory://nothing/here", tmp_path / "run", "quick")
+    with pytest.raises(SettingsError, match="batch = 4 cannot be shared evenly by 3 processes"):
+        train(tmp_path / "no-dataset", tmp_path / "run", "quick", devices=3)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_damaged_shard_is_named_and_the_run_goes_on_when_it_is_mended(places, tmp_path):
     shards = shutil.copytree(places[1], tmp_path / "shards")
     name = (shards / "train.txt").read_text().splitlines()[0]

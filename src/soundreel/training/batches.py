@@ -63,17 +63,7 @@ class Batches:
         """
         check_augmentation(settings, source.recipe)
         ranks = ranks or Alone()
-        if settings.batch % ranks.count:
-            raise SettingsError(
-                f"batch = {settings.batch} cannot be shared evenly by {ranks.count} processes: "
-                f"give a multiple of {ranks.count} in --config"
-            )
-        share = settings.batch // ranks.count
-        if share % settings.accumulate:
-            raise SettingsError(
-                f"accumulate = {settings.accumulate} does not divide the {share} pairs of a batch "
-                "that each process has: give another in --config"
-            )
+        share = pairs_of_each(settings, ranks.count)
         self._source = source
         self._settings = settings
         self._direction: Direction = direction
@@ -155,6 +145,25 @@ class Batches:
             sound_B1SS = torch.where(turned, sound_B1SS.flip(3), sound_B1SS)
             picture_B3HW = torch.where(turned, picture_B3HW.flip(3), picture_B3HW)
         return sound_B1SS, picture_B3HW
+
+
+def pairs_of_each(settings: Training, processes: int) -> int:
+    """How many pairs of a batch each process learns from.
+
+    Raises: SettingsError if they cannot share it evenly.
+    """
+    if settings.batch % processes:
+        raise SettingsError(
+            f"batch = {settings.batch} cannot be shared evenly by {processes} processes: give a "
+            f"multiple of {processes} in --config"
+        )
+    share = settings.batch // processes
+    if share % settings.accumulate:
+        raise SettingsError(
+            f"accumulate = {settings.accumulate} does not divide the {share} pairs of a batch that "
+            "each process has: give another in --config"
+        )
+    return share
 
 
 def check_augmentation(settings: Training, recipe: Recipe) -> None:

@@ -15,9 +15,10 @@ from soundreel.dataset.streaming import is_shard_place, load_shards, open_stream
 from soundreel.errors import DatasetError, SettingsError
 from soundreel.networks.bundle import Direction
 from soundreel.networks.precision import resolve_precision
+from soundreel.places import is_remote
 from soundreel.progress import Listener, silent
 from soundreel.training.batch_size import with_fastest_batch
-from soundreel.training.batches import Batches
+from soundreel.training.batches import Batches, pairs_of_each
 from soundreel.training.checkpoint import checkpoints, step_of
 from soundreel.training.folder import RunFolder, begun_run, open_run, rows_until
 from soundreel.training.held_out import MEAN_PAIRS, HeldOut
@@ -102,9 +103,16 @@ def train(
     settings = training_preset(
         preset, **(changes or {}), **({} if epochs is None else {"epochs": epochs})
     )
+    streamed = is_shard_place(dataset)
+    if is_remote(dataset) and not streamed:
+        raise DatasetError(
+            f"{dataset}: no shards lie there: make them with `soundreel prepare`, this as its --out"
+        )
+    # Before the other processes are begun, each of which would say it again.
+    pairs_of_each(settings, devices or 1)
     ranks = join_ranks(devices)
     try:
-        if is_shard_place(dataset):
+        if streamed:
             return _train_on_shards(dataset, out, settings, preset, direction, ranks, progress)
         opened = open_dataset(Path(dataset))
         training_pairs = load_pairs(opened, "train", progress)

@@ -2,9 +2,8 @@
 
     python benchmarks/scaling.py [--steps 40] [--size 128 --width 32 --batch 8] [--device cpu]
 
-Every process has one thread (on a GPU: a GPU), so that two processes have twice what one has. The
-batch is the same for all together. On two cores more than 2 x cannot be; what is missing is
-what sums and waiting cost.
+Every process has one thread (on a GPU: a GPU), so that two processes have twice what one has; on a
+processor, one process with two threads stands beside. The batch is the same for all together.
 """
 
 from __future__ import annotations
@@ -26,6 +25,9 @@ from soundreel.training.ranks import join_ranks
 from soundreel.training.source import InMemory
 from soundreel.training.step import Networks
 from training_step import noise_pairs
+
+#: As `threads.let_threads_rest` has it.
+RESTING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
 
 
 def child(steps: int, size: int, width: int, batch: int, device: str) -> None:
@@ -63,27 +65,29 @@ def main() -> int:
     if chosen.child:
         child(chosen.steps, chosen.size, chosen.width, chosen.batch, chosen.device)
         return 0
-    counts = [int(count) for count in chosen.processes.split(",")]
-    taken: dict[int, list[float]] = {count: [] for count in counts}
+    counts = [(int(count), 1) for count in chosen.processes.split(",")]
+    if chosen.device == "cpu":
+        counts.append((1, 2))
+    taken: dict[tuple[int, int], list[float]] = {count: [] for count in counts}
     for _ in range(chosen.rounds):
-        for count in counts:
+        for count, threads in counts:
             command = [
                 *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
                 *(f"--nproc-per-node={count}", __file__, "--child"),
                 *(f"--{name}={getattr(chosen, name)}" for name in ("steps", "size", "width")),
                 *(f"--{name}={getattr(chosen, name)}" for name in ("batch", "device")),
             ]
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+            environment = {**os.environ, "OMP_NUM_THREADS": str(threads)} | RESTING
             done = subprocess.run(
                 command, env=environment, check=True, capture_output=True, text=True
             )
-            taken[count].append(json.loads(done.stdout.splitlines()[-1]))
+            taken[count, threads].append(json.loads(done.stdout.splitlines()[-1]))
     print(f"batch {chosen.batch} over all, {chosen.size} x {chosen.size}, width {chosen.width}")
     alone = taken[counts[0]]
-    for count, seconds in taken.items():
+    for (count, threads), seconds in taken.items():
         ratio = statistics.median(a / s for a, s in zip(alone, seconds, strict=True))
         samples = chosen.batch / statistics.median(seconds)
-        print(f"{count} processes: {samples:6.1f} samples/s  x {ratio:.2f}")
+        print(f"{count} processes of {threads} threads: {samples:6.1f} samples/s  x {ratio:.2f}")
     return 0
 
 

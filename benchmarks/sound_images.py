@@ -24,6 +24,7 @@ from pathlib import Path
 
 # As the command line does, before torch is there: threads that wait do not spin.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as `threads.let_threads_rest` does
 
 import numpy as np
 import torch

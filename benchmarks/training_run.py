@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as `threads.let_threads_rest` does
 
 import torch
 
@@ -162,9 +163,7 @@ def main() -> int:
             arms[name] = our_turn(settings, device, 256 if full else 32)
             batch_of[name] = batch
     where = torch.cuda.get_device_name(device) if on_gpu else f"{torch.get_num_threads()} threads"
-    print(
-        f"{where}, {chosen.size} x {chosen.size}, width {chosen.width}, {seconds:g} s each"
-    )
+    print(f"{where}, {chosen.size} x {chosen.size}, width {chosen.width}, {seconds:g} s each")
     found = rates(arms, seconds)
     for name, rate in found.items():
         against = f"  x {rate / found['peer, batch 1']:.2f}" if full else ""

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as `threads.let_threads_rest` does
 
 import numpy as np
 import torch

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import signal
 import sys
@@ -25,11 +24,10 @@ from cyclopts import App, Parameter
 import soundreel
 from soundreel.errors import SettingsError, SoundreelError, storage_errors
 from soundreel.progress import TerminalProgress
+from soundreel.threads import let_threads_rest
 from soundreel.timeline import exact_seconds, frame_rate
 
-# A thread that waits for work must sleep, not spin: on a busy machine spinning made a two-thread
-# forward 3.3 times slower. OpenMP reads this once, when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+let_threads_rest()
 
 app = App(
     name="soundreel",

@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "soundreel"
 LAYERS = [
     ["errors"],
     ["timeline"],
-    ["seeding", "atomic", "progress", "settings"],
+    ["seeding", "atomic", "progress", "settings", "threads"],
     ["parallel"],
     ["recipe"],
     ["places"],

@@ -285,6 +285,15 @@ def test_the_fastest_batch_is_found_once_and_kept_with_the_run(tmp_path):
     assert json.loads((out / "config.json").read_text())["settings"]["batch"] == batch
 
 
+def test_a_run_that_gives_way_to_others_is_the_same_run_and_leaves_the_threads_as_they_were(
+    tmp_path,
+):
+    before = torch.get_num_threads()
+    trained(tmp_path / "run", steps=6, threads="free")
+    assert torch.get_num_threads() == before
+    assert trained(tmp_path / "run", steps=12).steps == 12
+
+
 def test_a_run_of_an_earlier_version_goes_on(tmp_path):
     out = tmp_path / "run"
     trained(out, steps=4)

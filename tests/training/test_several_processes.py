@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from process_of_several import steps_in_float64, whole_run
+from soundreel.errors import SettingsError
 from soundreel.networks.bundle import load_model
 from soundreel.training.checkpoint import checkpoints, step_of
-from soundreel.training.ranks import Alone
+from soundreel.training.ranks import Alone, Together
 
 SCRIPT = Path(__file__).parent / "process_of_several.py"
 
@@ -46,6 +47,11 @@ def test_two_processes_take_the_steps_of_one(tmp_path, launcher):
     assert two.keys() == one.keys()
     for key in one:
         torch.testing.assert_close(two[key], one[key], atol=1e-9, rtol=1e-7, msg=key)
+
+
+def test_several_processes_do_not_give_way_to_each_other(tmp_path):
+    with pytest.raises(SettingsError, match="threads = 'free' is for one process"):
+        whole_run(Together(0, 2, torch.device("cpu")), tmp_path / "run", threads="free")
 
 
 @pytest.mark.slow  # six processes, each importing torch

@@ -81,20 +81,29 @@ class Norm(nn.Module):
     def _over_all(
         self, x_BCHW: Tensor, running_mean: Tensor | None, running_var: Tensor | None
     ) -> Tensor:
-        """Batch norm by the statistics of all processes' parts together, in float32."""
+        """Batch norm by the statistics of all processes' parts together, in float32 at least.
+
+        The parts are equally large, so their means and variances make those of the whole in one
+        sum over all processes: the mean of the means, and the mean of the variances plus the
+        variance of the means (Chan, Golub and LeVeque 1983).
+        """
         assert self.across is not None
-        wide_BCHW = x_BCHW.float() if x_BCHW.dtype != torch.float64 else x_BCHW
-        count = self.across(wide_BCHW.new_tensor(float(x_BCHW.numel() // x_BCHW.shape[1])))
-        shape = (1, -1, 1, 1)
-        mean_C = self.across(wide_BCHW.sum((0, 2, 3))) / count
-        off_BCHW = wide_BCHW - mean_C.view(shape)
-        var_C = self.across(off_BCHW.square().sum((0, 2, 3))) / count
+        wide_BCHW = x_BCHW if x_BCHW.dtype == torch.float64 else x_BCHW.float()
+        own_mean_C = wide_BCHW.mean((0, 2, 3))
+        own_var_C = (wide_BCHW - own_mean_C.view(1, -1, 1, 1)).square().mean((0, 2, 3))
+        parts = wide_BCHW.new_ones(1)
+        told = self.across(torch.cat((own_mean_C, own_var_C, own_mean_C.square(), parts)))
+        mean_C, var_C, square_C = (told[:-1] / told[-1].detach()).chunk(3)
+        var_C = var_C + (square_C - mean_C.square())
+        count = told[-1].detach() * (x_BCHW.numel() // x_BCHW.shape[1])
         if running_mean is not None and running_var is not None:
             with torch.no_grad():  # as F.batch_norm does, the variance without bias
                 running_mean.lerp_(mean_C.to(running_mean), _MOMENTUM)
                 running_var.lerp_((var_C * count / (count - 1)).to(running_var), _MOMENTUM)
         scale_C = self.weight * torch.rsqrt(var_C + self.eps)
-        return (off_BCHW * scale_C.view(shape) + self.bias.view(shape)).to(x_BCHW.dtype)
+        shift_C = self.bias - mean_C * scale_C
+        shape = (1, -1, 1, 1)
+        return (wide_BCHW * scale_C.view(shape) + shift_C.view(shape)).to(x_BCHW.dtype)
 
     def extra_repr(self) -> str:
         """What `print(network)` shows of it."""

@@ -33,6 +33,7 @@ _CHANGEABLE = (
     "sheet_every",
     "sheet_rows",
     "keep_epochs",
+    "threads",
 )
 _KEYS = {"settings", "direction", "precision", "recipe", "dataset"}
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from soundreel.errors import TrainingError
 from soundreel.networks.bundle import Direction, save_model
 from soundreel.progress import Listener, Step
+from soundreel.threads import FreeCores
 from soundreel.training.batches import Batches
 from soundreel.training.checkpoint import (
     checkpoints,
@@ -116,6 +117,7 @@ class Loop:
         """
         if self.done >= self.total and self.row is None:
             self._measure()  # somebody removed metrics.jsonl
+        threads = torch.get_num_threads()
         try:
             with interrupt_between_steps() as interrupt:
                 stopped_early = self._steps(progress, interrupt)
@@ -125,6 +127,8 @@ class Loop:
         except TrainingError:
             self._page("stopped by an error")
             raise
+        finally:
+            torch.set_num_threads(threads)
         self._page("stopped early" if stopped_early else "finished")
 
     def note(self) -> str:
@@ -140,10 +144,13 @@ class Loop:
         settings = self.settings
         workers = _PREPARING_THREADS if self.networks.device.type == "cuda" else 0
         self._page("training")
+        cores = FreeCores() if settings.threads == "free" else None
         for batch in self.batches.ahead(self.done, self.total, workers):
             self._sums += self.networks.step(self.done, self.total, batch)
             self._summed += 1
             self.done += 1
+            if cores is not None and (threads := cores.threads()) is not None:
+                torch.set_num_threads(threads)
             last = self.done == self.total
             if self.done % _LOOK_EVERY == 0:
                 self._check_losses()

@@ -68,6 +68,9 @@ class Training(BaseModel):
     """Generate with a running average of the weights, this much of the old kept each step."""
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     """auto: bf16 where the processor computes it; what it came to is kept with the run."""
+    threads: Literal["all", "free"] = "all"
+    """all: a thread a core; free: as many as other programs leave cores free, looked at every
+    second. A run that was stopped then no longer ends with the very same bits."""
     step_engine: Literal["eager", "compiled", "graph"] = "eager"
     """compiled: the networks through torch.compile; graph: the whole step as one CUDA graph."""
     seed: int = Field(0, ge=0, lt=2**53)

@@ -205,6 +205,10 @@ def train_on_source(
     if chosen.type == "cuda":
         # The fastest of cuDNN's backward passes add up in any order: no resuming to the bit.
         torch.backends.cudnn.deterministic = True
+    if settings.threads == "free" and ranks.count > 1:
+        raise SettingsError(
+            "threads = 'free' is for one process: several would give way to each other"
+        )
     run = RunFolder(out)
     precision = resolve_precision(settings.precision, chosen.type)
     if settings.automatic_batch and begun_run(run) is None:

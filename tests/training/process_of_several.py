@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from soundreel.progress import Step
 from soundreel.training.batches import Batch, Batches
-from soundreel.training.ranks import Ranks, join_ranks
+from soundreel.training.ranks import Ranks, join_ranks, leave_ranks
 from soundreel.training.run import train_on_source
 from soundreel.training.source import InMemory
 from soundreel.training.step import Networks
@@ -66,7 +66,10 @@ if __name__ == "__main__":
     what, place = sys.argv[1], Path(sys.argv[2])
     devices = int(sys.argv[3]) if len(sys.argv) > 3 else None
     joined = join_ranks(devices, "cpu")
-    if what == "steps":
-        steps_in_float64(joined, place)
-    else:
-        whole_run(joined, place, steps=60)
+    try:
+        if what == "steps":
+            steps_in_float64(joined, place)
+        else:
+            whole_run(joined, place, steps=60)
+    finally:
+        leave_ranks(joined)  # as `train` does: gloo's threads must not outlive what they talk to

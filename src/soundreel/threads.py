@@ -9,9 +9,9 @@ from pathlib import Path
 from soundreel.errors import SettingsError
 
 #: A waiting thread looks so often whether there is work before it sleeps. Measured on two cores
-#: (`benchmarks/lost_core.py`): without any looking a training step took 1.4 times as long as
-#: with 10,000 looks; with torch's own default (millions) it took 1.6 times as long as with
-#: 10,000 while another program held a core, and with none no less.
+#: (`benchmarks/lost_core.py`): without any looking a training step took 1.4 times as long. With
+#: the library's own 300,000 looks it was no faster, and beside another program that held a core
+#: it took twice as long as with 10,000.
 _LOOKS = "10000"
 _LOOK_AGAIN_SECONDS = 1.0
 

@@ -124,6 +124,7 @@ def test_where_no_cluster_is_one_is_started_and_stopped_without_a_word(ray, tmp_
 
 
 def test_closing_stops_what_runs(cluster, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
     results = map_items(partial(wait_for_file, tmp_path), range(8), engine="ray")
     assert next(results) == 0
     deadline = time.monotonic() + 60
@@ -136,4 +137,4 @@ def test_closing_stops_what_runs(cluster, tmp_path):
         time.sleep(0.1)
     assert not any(map(running, workers))
     assert os.getpid() not in workers
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before

@@ -269,6 +269,9 @@ def test_a_run_stops_when_nothing_gets_better_and_keeps_its_best(tmp_path):
     again = trained(out, stop_on="l1", patience=3, **spoilt)
     assert again.already_done
     assert again.best_step == result.best_step
+    # By another measure another would have been the best, and best/ not be it.
+    with pytest.raises(TrainingError, match=r"stop_on \('l1' then, None now\)"):
+        trained(out, **spoilt)
     # More patience goes on from where it was.
     assert trained(out, stop_on="l1", patience=5, **spoilt).steps > result.steps
 

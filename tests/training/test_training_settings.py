@@ -47,6 +47,9 @@ def test_epochs_replace_steps_and_the_other_way_round():
         ("paper", {"norm": "frozen-batch"}, "batch of 2 or more"),
         ("paper", {"l1_weight": 0, "gan_weight": 0}, "nothing to learn from"),
         ("quick", {"learning_rate": 0}, "learning_rate = 0"),
+        ("quick", {"step_engine": "graph", "automatic_batch": True}, "a batch that is given"),
+        ("quick", {"accumulate": 3}, r"must divide batch \(4\)"),
+        ("quick", {"keep_epochs": [0]}, "keep_epochs must be greater than 0"),
     ],
 )
 def test_what_is_wrong_is_one_line(name, changes, message):

@@ -10,6 +10,7 @@ import torch
 from soundreel.errors import SettingsError
 from soundreel.networks.bundle import Direction
 from soundreel.networks.precision import Precision
+from soundreel.progress import Listener, Step, silent
 from soundreel.training.batches import Batches
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Ranks
@@ -29,6 +30,7 @@ def with_fastest_batch(
     precision: Precision,
     device: torch.device,
     ranks: Ranks,
+    progress: Listener = silent,
 ) -> Training:
     """The settings with `batch` doubled as long as that gives 1.1 times the samples a second.
 
@@ -42,6 +44,7 @@ def with_fastest_batch(
     batch = settings.batch
     while batch <= min(_LARGEST, max(settings.batch, len(source))):
         tried = settings.model_copy(update={"batch": batch})
+        progress(Step("try batches", batch, None, "pairs"))
         try:
             rate = _samples_per_second(source, tried, direction, precision, device)
         except torch.OutOfMemoryError:

@@ -21,12 +21,12 @@ from soundreel.training.presets import Training
 from soundreel.training.ranks import Ranks
 
 _FORMAT, _FORMAT_VERSION = "soundreel-run", 1
-#: What does not change what is learnt: a run may be made longer, be told when to end, what to keep
-#: and when to look. All else makes it another run.
+#: What does not change what is learnt: a run may be made longer, be given more patience, be told
+#: what to keep and when to look. All else makes it another run; also `stop_on`, by which the
+#: model in best/ was chosen.
 _CHANGEABLE = (
     "epochs",
     "steps",
-    "stop_on",
     "patience",
     "measure_every",
     "checkpoint_every",

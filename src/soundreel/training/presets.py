@@ -107,8 +107,8 @@ class Training(BaseModel):
             raise ValueError(f"accumulate = {self.accumulate}: must divide batch ({self.batch})")
         if self.automatic_batch and self.accumulate > 1:
             raise ValueError("automatic_batch and accumulate exclude each other: give one")
-        if self.step_engine == "graph" and self.accumulate > 1:
-            raise ValueError("step_engine = 'graph' needs accumulate = 1")
+        if self.step_engine == "graph" and (self.accumulate > 1 or self.automatic_batch):
+            raise ValueError("step_engine = 'graph' needs accumulate = 1 and a batch that is given")
         if any(epoch <= 0 for epoch in self.keep_epochs):
             raise ValueError("keep_epochs must be greater than 0")
         if self.l1_weight == 0 and self.gan_weight == 0:

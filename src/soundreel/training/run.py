@@ -212,7 +212,9 @@ def train_on_source(
     run = RunFolder(out)
     precision = resolve_precision(settings.precision, chosen.type)
     if settings.automatic_batch and begun_run(run) is None:
-        settings = with_fastest_batch(source, settings, direction, precision, chosen, ranks)
+        settings = with_fastest_batch(
+            source, settings, direction, precision, chosen, ranks, progress
+        )
     settings, precision = open_run(
         run,
         settings,

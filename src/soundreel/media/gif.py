@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +11,14 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.container import OutputContainer
 from av.filter import Graph
 from av.filter.context import FilterContext
 
+from soundreel.media.encoding import EncodedPictures
+from soundreel.media.film_format import FilmFormat
+from soundreel.media.opening import open_media
+from soundreel.progress import Listener, Step, silent
 from soundreel.timeline import frame_time, nearest_sample
 
 _TICKS_HZ = 100  # GIF counts in hundredths of a second
@@ -26,41 +30,76 @@ _TICK = Fraction(1, _TICKS_HZ)
 
 
 @contextmanager
-def gif_film(
-    partial: Path, width: int, height: int, fps: Fraction
+def waiting_pictures(
+    partial: Path, film_format: FilmFormat
 ) -> Iterator[Callable[[np.ndarray], None]]:
+    """Gives a function that adds a picture to the lossless file at `partial` (Matroska)."""
+    with av.open(str(partial), "w", format="matroska", options={"fflags": "+bitexact"}) as waiting:
+        pictures = EncodedPictures(waiting, film_format)
+        yield pictures.add
+        pictures.finish()
+
+
+@contextmanager
+def gif_film(partial: Path, film_format: FilmFormat) -> Iterator[Callable[[np.ndarray], None]]:
     """Gives a function that adds a picture to the GIF at `partial`, which ends with the block.
 
-    The pictures wait in a lossless file beside it until all their colours are known, so memory
-    does not grow with the film's length.
+    The pictures wait in a file beside it until all their colours are known, so memory does not
+    grow with the film's length.
     """
     with tempfile.TemporaryDirectory(prefix=".gif-", dir=partial.parent) as folder:
-        spool = Path(folder) / "pictures.mkv"
-        palette = _PaletteMaker(width, height)
-        count, last_tick = 0, -_LEAST_TICKS
-        with av.open(str(spool), "w", format="matroska") as waiting:
-            stream = waiting.add_stream("ffv1", rate=_TICKS_HZ)
-            stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"
-            stream.codec_context.time_base = _TICK
+        waiting = Path(folder) / "pictures.mkv"
+        with waiting_pictures(waiting, film_format) as write:
+            yield write
+        write_gif(partial, [waiting], film_format.fps)
 
-            def write(picture_HW3: np.ndarray) -> None:
-                nonlocal count, last_tick
+
+def write_gif(
+    partial: Path, parts: Sequence[Path], fps: Fraction, progress: Listener = silent
+) -> int:
+    """Write the GIF of all pictures of some files; returns how many there were.
+
+    parts: files of pictures, one every 1 / fps, that follow one another. They are read twice.
+    A GIF holds no more than 50 pictures a second: what is beyond that is left out.
+    """
+    palette, count, last_tick = None, 0, 0
+    for count, tick, picture in _shown(parts, fps):
+        if tick is not None:
+            if palette is None:
+                palette = _PaletteMaker(picture.width, picture.height)
+            palette.add(picture.to_ndarray(format="rgb24"))
+            last_tick = tick
+        progress(Step("colours", count, None, "frames"))
+    assert palette is not None, "a GIF needs a picture"
+    end_tick = nearest_sample(frame_time(count, fps), _TICKS_HZ)
+    # What the last picture lasts is written by the muxer, which cannot see a next one.
+    options = {"loop": "0", "final_delay": str(max(_LEAST_TICKS, end_tick - last_tick))}
+    with av.open(str(partial), "w", format="gif", options=options) as film:
+        painter: _Painter | None = None
+        for done, tick, picture in _shown(parts, fps):
+            if tick is not None:
+                painter = painter or _Painter(film, palette.finish(), picture)
+                picture.pts, picture.time_base = tick, _TICK
+                painter.add(picture)
+            progress(Step("join", done, count, "frames"))
+        assert painter is not None
+        painter.finish()
+    return count
+
+
+def _shown(parts: Sequence[Path], fps: Fraction) -> Iterator[tuple[int, int | None, av.VideoFrame]]:
+    """(pictures so far, when this one is shown in ticks or None if it is left out, the picture)."""
+    count, last_tick = 0, -_LEAST_TICKS
+    for part in parts:
+        with open_media(part) as waiting:
+            waiting.streams.video[0].thread_type = "AUTO"
+            for picture in waiting.decode(video=0):
                 tick = nearest_sample(frame_time(count, fps), _TICKS_HZ)
                 count += 1
-                if tick - last_tick < _LEAST_TICKS:
-                    return
-                last_tick = tick
-                palette.add(picture_HW3)
-                frame = av.VideoFrame.from_ndarray(picture_HW3, format="rgb24")
-                frame = frame.reformat(format="bgr0")
-                frame.pts, frame.time_base = tick, _TICK
-                waiting.mux(stream.encode(frame))
-
-            yield write
-            waiting.mux(stream.encode(None))
-        if count:
-            end_tick = nearest_sample(frame_time(count, fps), _TICKS_HZ)
-            _write_gif(partial, spool, palette.finish(), last_tick, end_tick)
+                left_out = tick - last_tick < _LEAST_TICKS
+                if not left_out:
+                    last_tick = tick
+                yield count, None if left_out else tick, picture
 
 
 class _PaletteMaker:
@@ -97,48 +136,41 @@ def _spread(count: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, _SAMPLED_SIDE)).astype(np.int64))
 
 
-def _write_gif(
-    partial: Path, spool: Path, palette: av.VideoFrame, last_tick: int, end_tick: int
-) -> None:
-    with av.open(str(spool)) as waiting:
-        pictures = waiting.decode(video=0)
-        first = next(pictures)
-        graph = Graph()
-        picture_source = _source(graph, first.width, first.height, first.format.name)
-        palette_source = _source(graph, palette.width, palette.height, palette.format.name)
-        painter = graph.add("paletteuse", dither="sierra2_4a", diff_mode="rectangle")
-        picture_source.link_to(painter, 0, 0)
+class _Painter:
+    """Writes pictures in the palette's colours."""
+
+    def __init__(self, film: OutputContainer, palette: av.VideoFrame, first: av.VideoFrame) -> None:
+        self._film = film
+        self._graph = Graph()
+        self._source = _source(self._graph, first.width, first.height, first.format.name)
+        palette_source = _source(self._graph, palette.width, palette.height, palette.format.name)
+        painter = self._graph.add("paletteuse", dither="sierra2_4a", diff_mode="rectangle")
+        self._source.link_to(painter, 0, 0)
         palette_source.link_to(painter, 0, 1)
-        painter.link_to(graph.add("buffersink"))
-        graph.configure()
+        painter.link_to(self._graph.add("buffersink"))
+        self._graph.configure()
         palette.pts, palette.time_base = 0, _TICK
         palette_source.push(palette)
         palette_source.push(None)
-        # What the last picture lasts is written by the muxer, which cannot see a next one.
-        options = {"loop": "0", "final_delay": str(max(_LEAST_TICKS, end_tick - last_tick))}
-        with av.open(str(partial), "w", format="gif", options=options) as film:
-            stream = film.add_stream("gif", rate=_TICKS_HZ)
-            stream.width, stream.height, stream.pix_fmt = first.width, first.height, "pal8"
-            stream.codec_context.time_base = _TICK
-            for picture in itertools.chain([first], pictures, [None]):
-                if picture is not None:
-                    assert picture.pts is not None
-                    assert picture.time_base is not None
-                    picture.pts = nearest_sample(picture.pts * picture.time_base, _TICKS_HZ)
-                    picture.time_base = _TICK
-                picture_source.push(picture)
-                for painted in _ready(graph):
-                    film.mux(stream.encode(painted))
-            film.mux(stream.encode(None))
+        self._stream = film.add_stream("gif", rate=_TICKS_HZ)
+        self._stream.width, self._stream.height = first.width, first.height
+        self._stream.pix_fmt = "pal8"
+        self._stream.codec_context.time_base = _TICK
 
+    def add(self, picture: av.VideoFrame | None) -> None:
+        """Paint a picture, its time in ticks; None: write what is held back."""
+        self._source.push(picture)
+        while True:
+            try:
+                painted = self._graph.vpull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            self._film.mux(self._stream.encode(painted))
 
-def _ready(graph: Graph) -> Iterator[av.VideoFrame]:
-    """The frames that a graph can give now."""
-    while True:
-        try:
-            yield graph.vpull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
+    def finish(self) -> None:
+        """Write what is held back."""
+        self.add(None)
+        self._film.mux(self._stream.encode(None))
 
 
 def _source(graph: Graph, width: int, height: int, pixel_format: str) -> FilterContext:

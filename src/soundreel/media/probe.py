@@ -101,6 +101,7 @@ class MediaInfo:
     video: VideoStream | None
     audio: AudioStream | None
     title: str | None
+    artist: str | None
 
     @property
     def display_aspect(self) -> Fraction:
@@ -123,14 +124,23 @@ def probe(path: Path | str) -> MediaInfo:
             raise MediaError(
                 f"{path}: has no video or audio that can be decoded: give another file"
             )
-        title = " ".join(container.metadata.get("title", "").split())
         return MediaInfo(
             path=path,
             duration_seconds=duration_seconds(container),
             video=None if film is None else _describe_film(path, container, film),
             audio=None if sound is None else _describe_sound(sound),
-            title=title or None,
+            title=_word(container, sound, "title"),
+            artist=_word(container, sound, "artist"),
         )
+
+
+def _word(container: InputContainer, sound: AvAudioStream | None, name: str) -> str | None:
+    """What the file's tags say under a name; Ogg keeps them with the sound, others on top."""
+    for tags in (container.metadata, {} if sound is None else sound.metadata):
+        for key, value in tags.items():
+            if key.lower() == name and (words := " ".join(value.split())):
+                return words
+    return None
 
 
 def _describe_film(path: Path, container: InputContainer, stream: AvVideoStream) -> VideoStream:

@@ -5,6 +5,8 @@ Beats are where onsets are strong and the distances to their neighbours are near
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from soundreel.sound.rhythm import OnsetEnvelope, onset_envelope
@@ -26,13 +28,21 @@ def beat_times(sound_N: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """
     envelope = onset_envelope(sound_N, sample_rate_hz)
     bpm = tempo_bpm(envelope)
-    if bpm is None:
-        return np.empty(0)
-    hops = _track(envelope, bpm)
-    end_sample = (hops + 1) * envelope.hop_samples
+    return np.empty(0) if bpm is None else beats_at_tempo(envelope, bpm)
+
+
+def beats_at_tempo(
+    envelope: OnsetEnvelope, bpm: float, start_hop: int = 0, stop_hop: int | None = None
+) -> np.ndarray:
+    """When the beats are of a sound whose tempo is known, in seconds, ascending: B, float64.
+
+    Those of hops [start_hop, stop_hop) of the envelope, which else count for nothing.
+    """
+    part = replace(envelope, strength_T=envelope.strength_T[start_hop:stop_hop])
+    end_sample = (_track(part, bpm) + start_hop + 1) * envelope.hop_samples
     # On a logarithmic scale an onset is noticed when it has come a quarter into the window,
     # where the taper lets half of it through (clicks: 1 ms off; taken at the centre, 13 ms).
-    return (end_sample - envelope.window_samples / 4).clip(0) / sample_rate_hz
+    return (end_sample - envelope.window_samples / 4).clip(0) / envelope.sample_rate_hz
 
 
 def tempo_bpm(envelope: OnsetEnvelope) -> float | None:
@@ -86,19 +96,19 @@ def _track(envelope: OnsetEnvelope, bpm: float) -> np.ndarray:
     cost = -_TIGHTNESS * np.log(-steps / period) ** 2
     total_T = local_T.copy()
     before_T = np.full(len(local_T), -1)
-    started = False
-    for hop in range(len(local_T)):
-        # Nothing is a beat before the first sound.
-        if not started and local_T[hop] < 0.01 * local_T.max():
-            continue
-        if not started:
-            started = True
-            continue
-        places = hop + steps
+    sounding = np.flatnonzero(~(local_T < 0.01 * local_T.max()))
+    # Nothing is a beat before the first sound.
+    first = int(sounding[0]) + 1 if len(sounding) else len(local_T)
+    # So many hops at a time: none of them can be the beat before another.
+    stride = max(1, int(-steps[-1]))
+    for start in range(first, len(local_T), stride):
+        hop_S = np.arange(start, min(start + stride, len(local_T)))
+        places = hop_S[:, None] + steps
         candidates = np.where(places >= 0, total_T[places.clip(0)] + cost, cost)
-        best = int(candidates.argmax())
-        total_T[hop] += candidates[best]
-        before_T[hop] = places[best] if places[best] >= 0 else -1
+        best_S = candidates.argmax(1)
+        each_S = np.arange(len(hop_S))
+        total_T[hop_S] += candidates[each_S, best_S]
+        before_T[hop_S] = places[each_S, best_S].clip(-1)
     return _backtrack(local_T, total_T, before_T)
 
 

@@ -6,12 +6,13 @@ Shapes: N samples, T times.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
+from soundreel.sound.sliding import SlidingWindows, windows_at_a_time
 from soundreel.timeline import exact_seconds, nearest_sample, samples_before
 
 #: What silence is given as: below the noise of 16-bit sound (-98 dB).
@@ -20,7 +21,7 @@ SILENCE_DB = -100.0
 #: Onsets are looked for at this rate, in windows this long: 46 ms tells drums and notes apart.
 _ONSET_RATE_HZ = 100
 _ONSET_WINDOW_SECONDS = Fraction(2_048, 44_100)
-_ONSET_BANDS = 40
+ONSET_BANDS = 40
 _ONSET_LOW_HZ, _ONSET_HIGH_HZ = 30.0, 11_000.0
 
 
@@ -127,21 +128,63 @@ def onset_envelope(sound_N: np.ndarray, sample_rate_hz: int) -> OnsetEnvelope:
     100 times a second. Levels more than 80 dB below full scale count as silence, so that noise
     one cannot hear makes no onsets.
     """
-    hop = nearest_sample(Fraction(1, _ONSET_RATE_HZ), sample_rate_hz)
-    window = nearest_sample(_ONSET_WINDOW_SECONDS, sample_rate_hz)
-    hops = len(sound_N) // hop
-    end_T = (np.arange(hops, dtype=np.int64) + 1) * hop
-    bands_BF = None
-    rises, previous_1B = [], np.zeros((1, _ONSET_BANDS))
-    for power_TF, frequency_hz_F in _powers_at(sound_N, sample_rate_hz, end_T, window):
-        if bands_BF is None:
-            bands_BF = _band_filters(frequency_hz_F, sample_rate_hz)
-        level_TB = 10 * np.log10(power_TF @ bands_BF.T + 1e-8) + 80
+    return onset_envelope_of_blocks([sound_N], sample_rate_hz)
+
+
+def onset_envelope_of_blocks(blocks: Iterable[np.ndarray], sample_rate_hz: int) -> OnsetEnvelope:
+    """As `onset_envelope`, of a sound that comes in blocks; the same to the bit, however cut.
+
+    Memory grows with the envelope, not with the sound.
+    """
+    levels = BandLevels(sample_rate_hz)
+    rises, previous_1B = [], np.zeros((1, ONSET_BANDS))
+    for level_TB in levels.of_blocks(blocks):
         both = np.concatenate([previous_1B, level_TB])
         rises.append(np.diff(both, axis=0).clip(0).mean(1))
         previous_1B = level_TB[-1:]
     strength_T = np.concatenate(rises) if rises else np.empty(0)
-    return OnsetEnvelope(strength_T, sample_rate_hz, hop, window)
+    return levels.envelope(strength_T)
+
+
+class BandLevels:
+    """The level of each of the 40 mel bands in which onsets are looked for, 100 times a second.
+
+    Sound is fed in blocks; what comes out is the same to the bit, however it is cut.
+    hop_samples: from one time to the next; band_hz_B: the bands' centres.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._rate = sample_rate_hz
+        self.hop_samples = nearest_sample(Fraction(1, _ONSET_RATE_HZ), sample_rate_hz)
+        self._window = nearest_sample(_ONSET_WINDOW_SECONDS, sample_rate_hz)
+        self._windows = SlidingWindows(self.hop_samples, self._window)
+        self._taper_L, self._weight_F, frequency_hz_F = spectral_tables(
+            self._window, sample_rate_hz
+        )
+        self._bands_BF = _band_filters(frequency_hz_F, sample_rate_hz)
+        self.band_hz_B = _band_edges_hz(sample_rate_hz)[1:-1]
+
+    def feed(self, block_N: np.ndarray) -> Iterator[np.ndarray]:
+        """Levels that a block completes: T x B, float64, in dB above 80 dB below full scale."""
+        return map(self._levels, self._windows.feed(block_N))
+
+    def finish(self) -> Iterator[np.ndarray]:
+        """Levels of the hops that are left when the sound ends."""
+        return map(self._levels, self._windows.finish())
+
+    def of_blocks(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Levels of a whole sound: T x B, some hundred hops at a time."""
+        for block_N in blocks:
+            yield from self.feed(block_N)
+        yield from self.finish()
+
+    def envelope(self, strength_T: np.ndarray) -> OnsetEnvelope:
+        """A curve over the hops of these levels as an envelope."""
+        return OnsetEnvelope(strength_T, self._rate, self.hop_samples, self._window)
+
+    def _levels(self, window_TL: np.ndarray) -> np.ndarray:
+        power_TF = spectral_power(window_TL, self._taper_L, self._weight_F)
+        return 10 * np.log10(power_TF @ self._bands_BF.T + 1e-8) + 80
 
 
 def _powers(
@@ -164,31 +207,48 @@ def _powers_at(
     sound_N = np.asarray(sound_N, dtype=np.float32)
     if len(sound_N) == 0:
         sound_N = np.zeros(1, np.float32)
-    taper = np.hanning(window_samples + 1)[:-1].astype(np.float32)
-    frequency_hz_F = np.fft.rfftfreq(window_samples, 1 / sample_rate_hz)
-    weight_F = np.full(len(frequency_hz_F), 2.0 / (window_samples * float(taper @ taper)))
-    weight_F[0] /= 2
-    if window_samples % 2 == 0:
-        weight_F[-1] /= 2
-    at_a_time = max(1, 2**20 // window_samples)
+    taper_L, weight_F, frequency_hz_F = spectral_tables(window_samples, sample_rate_hz)
+    at_a_time = windows_at_a_time(window_samples)
     offset_L = np.arange(-window_samples, 0)
     for first in range(0, len(end_T), at_a_time):
         index_TL = end_T[first : first + at_a_time, None] + offset_L
         inside_TL = (index_TL >= 0) & (index_TL < len(sound_N))
         window_TL = np.where(inside_TL, sound_N[index_TL.clip(0, len(sound_N) - 1)], 0)
-        spectrum_TF = np.fft.rfft(window_TL * taper)
-        yield (spectrum_TF.real**2 + spectrum_TF.imag**2) * weight_F, frequency_hz_F
+        yield spectral_power(window_TL, taper_L, weight_F), frequency_hz_F
+
+
+def spectral_tables(
+    window_samples: int, sample_rate_hz: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hann window (L), what makes its powers sum to the mean square (F), frequencies in Hz (F)."""
+    taper_L = np.hanning(window_samples + 1)[:-1].astype(np.float32)
+    frequency_hz_F = np.fft.rfftfreq(window_samples, 1 / sample_rate_hz)
+    weight_F = np.full(len(frequency_hz_F), 2.0 / (window_samples * float(taper_L @ taper_L)))
+    weight_F[0] /= 2
+    if window_samples % 2 == 0:
+        weight_F[-1] /= 2
+    return taper_L, weight_F, frequency_hz_F
+
+
+def spectral_power(window_TL: np.ndarray, taper_L: np.ndarray, weight_F: np.ndarray) -> np.ndarray:
+    """The power at each frequency of windows, with the tables of `spectral_tables`: T x F."""
+    spectrum_TF = np.fft.rfft(window_TL * taper_L)
+    return (spectrum_TF.real**2 + spectrum_TF.imag**2) * weight_F
 
 
 def _band_filters(frequency_hz_F: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """Triangles evenly spaced in mel (O'Shaughnessy: 2595 log10(1 + f / 700)), B x F."""
-    high_hz = min(_ONSET_HIGH_HZ, sample_rate_hz / 2)
-    low_mel, high_mel = 2595 * np.log10(1 + np.array([_ONSET_LOW_HZ, high_hz]) / 700)
-    edge_hz = 700 * (10 ** (np.linspace(low_mel, high_mel, _ONSET_BANDS + 2) / 2595) - 1)
+    edge_hz = _band_edges_hz(sample_rate_hz)
     left, centre, right = edge_hz[:-2, None], edge_hz[1:-1, None], edge_hz[2:, None]
     rising = (frequency_hz_F - left) / (centre - left)
     falling = (right - frequency_hz_F) / (right - centre)
     return np.maximum(0, np.minimum(rising, falling))
+
+
+def _band_edges_hz(sample_rate_hz: int) -> np.ndarray:
+    high_hz = min(_ONSET_HIGH_HZ, sample_rate_hz / 2)
+    low_mel, high_mel = 2595 * np.log10(1 + np.array([_ONSET_LOW_HZ, high_hz]) / 700)
+    return 700 * (10 ** (np.linspace(low_mel, high_mel, ONSET_BANDS + 2) / 2595) - 1)
 
 
 def _decibels(mean_square_T: np.ndarray) -> np.ndarray:

@@ -39,9 +39,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e ".[dev,bench]"
+	$(PIP) -e ".[dev,bench,fast]"
 	touch $@
 
 $(VENV)/.installed-all: $(VENV)/.installed-dev
-	$(PIP) -e ".[dev,bench,cluster]"
+	$(PIP) -e ".[dev,bench,fast,cluster]"
 	touch $@

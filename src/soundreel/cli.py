@@ -40,6 +40,9 @@ app = App(
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
+Compute = Literal[
+    "auto", "torch-fp32", "torch-bf16", "compiled", "openvino-bf16", "openvino-int8", "cuda"
+]
 Config = Annotated[Path | None, Parameter(help="A TOML file for all other settings.")]
 
 
@@ -306,30 +309,47 @@ def render(
     model: str,
     song: Path,
     *,
-    out: Path,
+    out: Path | None = None,
     epoch: str | None = None,
+    others: Annotated[Sequence[str], Parameter(name="--with")] = (),
     grid: Annotated[bool, Parameter(negative="")] = False,
     start: str = "0",
     stop: str | None = None,
     fps: str = "30",
     size: str | None = None,
     seed: int = 0,
+    smooth: Literal["beats", "exponential", "none"] | None = None,
+    shots: Path | None = None,
+    plan: Path | None = None,
+    beside: Path | None = None,
+    ab: Path | None = None,
+    kind: Literal["mp4", "webm", "mov", "gif"] = "mp4",
+    codec: Literal["h264", "h265"] | None = None,
+    draft: Annotated[bool, Parameter(negative="")] = False,
+    watch: Annotated[bool, Parameter(negative="")] = False,
+    compute: Compute = "auto",
+    workers: int = 1,
+    engine: Literal["local", "ray"] = "local",
     as_json: Json = False,
 ) -> int:
     """Render a song as a film, with the song's own sound.
+
+    The same command again goes on where it was stopped.
 
     Parameters
     ----------
     model
         A model folder or a run folder.
     song
-        Any file with sound in it.
+        Any file with sound in it, or a folder of them: then --out is a folder of films.
     out
-        The film: .mp4, .webm or .gif, or a name without a suffix for a folder of PNG files.
+        The film: .mp4, .webm, .mov (ProRes) or .gif (10 s), or a name without a suffix for PNGs.
     epoch
         The run's snapshot of an epoch, such as 95; of several, such as 95,180,200, a film each.
+    others
+        More models: they take turns from section to section of the song.
     grid
-        The pictures of several epochs side by side, in one film.
+        The pictures of several models or epochs side by side, in one film.
     start
         Where in the song to begin: seconds or 1:30.
     stop
@@ -340,24 +360,94 @@ def render(
         Width x height of the film, such as 1280x720; by default the clips' own shape.
     seed
         Another seed, another film, where the model draws noise (preset paper).
+    smooth
+        How frames are evened out: between beats (default), exponential, or none.
+    shots
+        A shot list (see --plan) that says how the song is filmed.
+    plan
+        Write a shot list for the song to this .toml file, and a picture of it; no film.
+    beside
+        A video to show beside the film: what it shows at the same times.
+    ab
+        Another song: two films into the folder --out, one of its picture, and a page to vote on.
+    kind
+        Of a folder of songs: the kind of the films.
+    codec
+        h265 for smaller .mp4 files that fewer players take.
+    draft
+        In about a tenth of the time: few pictures, half the frame rate.
+    watch
+        Beside the film, a file that grows as it is made and can be played.
+    compute
+        What computes the pictures; auto tries what there is and takes the fastest faithful one.
+    workers
+        Processes that share one film.
+    engine
+        Where workers are: processes here (local), or a Ray cluster.
     """
+    if plan is not None:
+        return _plan(song, plan, (model, *others) if others else (), as_json)
+    if out is None:
+        raise _WrongUsageError("render needs --out film.mp4 (or --plan plan.toml)")
+    wishes: dict[str, Any] = {
+        "start_seconds": exact_seconds(start),
+        "stop_seconds": None if stop is None else exact_seconds(stop),
+        "fps": frame_rate(fps),
+        "size": None if size is None else _size(size),
+        "seed": seed,
+        "smooth": smooth,
+        "shots": shots,
+        "compute": compute,
+        "others": others,
+        "epoch": None if epoch is None else _epochs(epoch),
+        "grid": grid,
+        "beside": beside,
+        "workers": workers,
+        "engine": engine,
+        "codec": codec,
+        "draft": draft,
+        "watch": watch,
+        "progress": _progress(),
+    }
+    if ab is not None:
+        from soundreel.rendering.movie import render_ab
+
+        pairs = render_ab(model, song, ab, out, **wishes)
+        told = f"{pairs.page}: {pairs.pairs} blind pairs to vote on; the key is {pairs.key}"
+        return _result(as_json, told, **_plain(pairs))
+    if song.is_dir():
+        from soundreel.rendering.many import render_songs
+
+        made = render_songs(model, song, out, kind=kind, **wishes)
+        _result(as_json, made.table(), **_plain(made))
+        return 0 if made.films or made.there else 1
     from soundreel.rendering.movie import render as run
 
-    film = run(
-        model,
-        song,
-        out,
-        epoch=None if epoch is None else _epochs(epoch),
-        grid=grid,
-        start_seconds=exact_seconds(start),
-        stop_seconds=None if stop is None else exact_seconds(stop),
-        fps=frame_rate(fps),
-        size=None if size is None else _size(size),
-        seed=seed,
-        progress=_progress(),
-    )
+    film = run(model, song, out, **wishes)
+    if compute not in ("auto", *film.engines):
+        told = "; ".join(" ".join(line.split()) for line in film.trials)
+        print(f"soundreel: --compute {compute} was not used: {told}", file=sys.stderr)
     what = f"{film.frames} frames, {film.width}x{film.height}, {float(film.fps):g} fps"
-    return _result(as_json, f"{', '.join(map(str, film.paths))}: {what}", **_plain(film))
+    how = ([] if film.sound == "none" else [f"sound {film.sound}"]) + list(film.engines)
+    told = ", ".join([what, *how])
+    return _result(as_json, f"{', '.join(map(str, film.paths))}: {told}", **_plain(film))
+
+
+def _plan(song: Path, out: Path, models: Sequence[str], as_json: bool) -> int:
+    from soundreel.rendering.plan import plan as run
+
+    made = run(song, out, models=models, progress=_progress())
+    tempo = "no steady tempo" if made.tempo_bpm is None else f"{made.tempo_bpm:g} beats a minute"
+    told = f"{made.path}: {tempo}, {made.bars} bars, {made.sections} sections; {made.picture}"
+    return _result(
+        as_json,
+        told,
+        path=made.path,
+        picture=made.picture,
+        tempo_bpm=made.tempo_bpm,
+        bars=made.bars,
+        sections=made.sections,
+    )
 
 
 @app.command
@@ -375,6 +465,10 @@ def demo(*, out: Path, as_json: Json = False) -> int:
     return _result(as_json, made.summary, **_plain(made))
 
 
+class _WrongUsageError(SoundreelError):
+    """What no type of an argument can say is wrong with a command."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -387,7 +481,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SoundreelError as error:
         _end_line()
         print(f"soundreel: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, _WrongUsageError) else 1
     except OSError as error:
         return _storage_trouble(error)
     except KeyboardInterrupt as error:

@@ -32,6 +32,9 @@ def soundreel(*arguments: object, cwd: Path | None = None) -> subprocess.Complet
         (["prepare", "x.mp4", "--out", "set", "--config", "no.toml"], "no.toml"),
         (["render", "m", "s", "--out", "f.mp4", "--size", "big"], "such as 1280x720"),
         (["render", "m", "s", "--out", "f.mp4", "--fps", "fast"], "is not a frame rate"),
+        (["render", "m", "s", "--out", "f.mp4", "--shots", "no.toml"], "no.toml"),
+        (["render", "m", "s.mp3", "--plan", "plan.toml"], "s.mp3"),
+        (["render", "m", "s", "--out", "pair", "--ab", "t", "--grid"], "leave out --grid"),
     ],
 )
 def test_a_persons_mistake_is_one_line_and_exit_1(tmp_path, arguments, says):
@@ -45,7 +48,8 @@ def test_a_persons_mistake_is_one_line_and_exit_1(tmp_path, arguments, says):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["rendr"], ["render"], ["train", "x", "--out", "y", "--eponchs", "3"]]
+    "arguments",
+    [["rendr"], ["render"], ["render", "m", "s"], ["train", "x", "--out", "y", "--eponchs", "3"]],
 )
 def test_wrong_usage_is_exit_2(tmp_path, arguments):
     done = soundreel(*arguments, cwd=tmp_path)

@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clips_made_here import counting_clip
 from soundreel.cli import main
 from soundreel.errors import SoundreelError
 from soundreel.media.probe import probe
+from soundreel.media.sound import write_sound
 from soundreel.networks.bundle import save_model
 from soundreel.networks.unet import UNet
 from soundreel.recipe import recipe_from
@@ -119,30 +122,44 @@ def test_every_real_file_becomes_a_film_or_one_clear_line(tiny_model, tmp_path, 
     assert (not refused) == (folder == "songs")
 
 
-def test_a_render_killed_at_any_moment_ends_the_same(tiny_model, tmp_path):
-    clip = counting_clip(tmp_path / "song.mp4", 8)
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_render_killed_at_random_moments_goes_on_and_ends_the_same(tiny_model, tmp_path, kills):
+    rng = np.random.default_rng(0)
+    sound = rng.uniform(-0.3, 0.3, (kills + 2) * 8 * 8_000).astype(np.float32)
+    song = tmp_path / "song.wav"
+    write_sound(song, sound, 8_000)
     whole, killed = tmp_path / "whole.mp4", tmp_path / "killed.mp4"
-    command = [sys.executable, "-m", "soundreel.cli", "render", str(tiny_model), str(clip)]
+    parts = tmp_path / ".killed.mp4.parts"
+    command = [sys.executable, "-m", "soundreel.cli", "render", str(tiny_model), str(song)]
+    command += ["--compute", "torch-fp32", "--fps", "20", "--size", "128x72"]  # parts of 160 frames
     subprocess.run([*command, "--out", str(whole)], check=True, stdout=subprocess.DEVNULL)
     moments = random.Random(1)
-    kills = 0
-    for _ in range(3):
+    done = 0
+    for _ in range(kills):
         process = subprocess.Popen([*command, "--out", str(killed)], stdout=subprocess.DEVNULL)
-        time.sleep(moments.uniform(0.5, 2.5))
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-            process.wait()
-        # What stands under its name is whole, also when the kill came just after the last step.
-        if killed.exists():
-            assert killed.read_bytes() == whole.read_bytes()
-        killed.unlink(missing_ok=True)
-    subprocess.run([*command, "--out", str(killed)], check=True, stdout=subprocess.DEVNULL)
-    assert kills > 0
+        # Each gets a part further, but for the first, and dies anywhere in the next one.
+        while process.poll() is None and len(list(parts.glob("part-*"))) <= done:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.3))
+        assert process.poll() is None, "the film must be long enough to be killed so often"
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not killed.exists()
+        assert len(list(parts.glob("part-*"))) > done, "what was finished is still there"
+        done = len(list(parts.glob("part-*")))
+    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("part-*")}
+    process = subprocess.Popen([*command, "--out", str(killed)], stdout=subprocess.DEVNULL)
+    kept = {}
+    while process.poll() is None:
+        with suppress(FileNotFoundError):  # the parts go when the film is whole
+            kept |= {path.name: path.stat().st_mtime_ns for path in parts.glob("part-*")}
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert finished.items() <= kept.items(), "no finished part was made again"
     assert killed.read_bytes() == whole.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "killed.mp4",
-        "song.mp4",
+        "song.wav",
         "whole.mp4",
     ]
 

@@ -67,7 +67,7 @@ class Model:
 
         Raises: ModelError if the model goes from picture to sound.
         """
-        self._require("sound-to-picture", "train one with --direction sound-to-picture")
+        require_direction(self.folder, self.direction, "sound-to-picture")
         return self._generate(x_B1SS, seeds)
 
     def sound_images(self, y_B3HW: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -77,13 +77,9 @@ class Model:
 
         Raises: ModelError if the model goes from sound to picture.
         """
-        self._require("picture-to-sound", "train one with --direction picture-to-sound")
+        require_direction(self.folder, self.direction, "picture-to-sound")
         x_BCSS = fit_to(self._generate(y_B3HW, seeds), self.recipe.sound_image_size)
         return x_BCSS.mean(1, keepdim=True)
-
-    def _require(self, direction: Direction, advice: str) -> None:
-        if self.direction != direction:
-            raise ModelError(f"{self.folder}: this is a {self.direction} model: {advice}")
 
     @torch.inference_mode()
     def _generate(self, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -99,6 +95,35 @@ class Model:
         # their statistics in float32, and are cast operation by operation.
         with autocast(weight.device.type, self.precision, enabled=weight.dtype == torch.float32):
             return self.generator(x_BCHW, masks).float()
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model folder says of itself, without its weights being read."""
+
+    folder: Path
+    recipe: Recipe
+    direction: Direction
+    weights_sha256: str
+
+
+def describe_model(place: Path | str) -> Description:
+    """What is in a model folder or a run folder.
+
+    Raises: ModelError if it is missing, not a model's, or newer than this program.
+    """
+    folder = resolve_model_folder(place)
+    config = _read_config(folder)
+    weights = str(config.get("weights_sha256"))
+    return Description(folder, _read_recipe(folder, config), config["direction"], weights)
+
+
+def require_direction(folder: Path, direction: Direction, wanted: Direction) -> None:
+    """Raises: ModelError if a model goes the other way than is wanted."""
+    if direction != wanted:
+        raise ModelError(
+            f"{folder}: this is a {direction} model: train one with --direction {wanted}"
+        )
 
 
 def save_model(

@@ -1,8 +1,8 @@
-"""What every film has in common: a span of a song, a size, and pictures written as they come."""
+"""What every film has in common: songs, a span of one, a size, and what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,10 +11,8 @@ import numpy as np
 from PIL import Image
 
 from soundreel.errors import MediaError, SettingsError
-from soundreel.media.probe import probe
+from soundreel.media.probe import MEDIA_SUFFIXES, probe
 from soundreel.media.sound import sound_duration
-from soundreel.media.writer import FilmWriter, Song
-from soundreel.progress import Listener, Step
 from soundreel.recipe import Recipe
 from soundreel.timeline import clock, frame_count
 
@@ -33,6 +31,12 @@ class Film:
     """The length of the song's span; the last frame may reach past it by less than a frame."""
     paths: tuple[Path, ...]
     """Every film: one, or one for each epoch. All else is the same for each of them."""
+    sound: str = "none"
+    """How the song came in: "copied mp3", "encoded aac" and the like, or "none"."""
+    engines: tuple[str, ...] = ()
+    """The engines that computed it; none where a loaded model was given."""
+    trials: tuple[str, ...] = ()
+    """What came of each engine that was tried, a line each."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,11 @@ class Span:
 
     song: Path
     title: str
+    artist: str
     start_seconds: Fraction
     stop_seconds: Fraction
+    whole: bool
+    """Whether it is all of the song."""
 
     @property
     def seconds(self) -> Fraction:
@@ -69,39 +76,29 @@ def song_span(song: Path, start_seconds: Fraction, stop_seconds: Fraction | None
             f"{song}: lasts {clock(song_seconds)}, nothing is left between --start "
             f"{clock(start_seconds)} and --stop {clock(stop)}: choose another span"
         )
-    return Span(song, info.title or song.stem, start_seconds, stop)
+    whole = start_seconds == 0 and stop == song_seconds
+    return Span(song, info.title or song.stem, info.artist or "", start_seconds, stop, whole)
 
 
-def write_film(
-    out: Path,
-    span: Span,
-    pictures: Iterable[np.ndarray],
-    width: int,
-    height: int,
-    fps: Fraction,
-    seed: int,
-    progress: Listener,
-    task: str = "render",
-) -> Film:
-    """Write pictures (height x width x 3, uint8) as they come, with the span's sound.
+def songs_in(folder: Path) -> list[Path]:
+    """The files in a folder that may be songs, by name.
 
-    seed: what the pictures were made with, for the file's comment. task: for the progress.
-
-    Raises: SettingsError (size, rate, kind of file), MediaError (song), StorageError.
+    Raises: SettingsError if there is none.
     """
-    frames = span.frames(fps)
-    with FilmWriter(
-        out,
-        width,
-        height,
-        fps,
-        Song(span.song, span.start_seconds, span.stop_seconds),
-        metadata={"title": span.title, "comment": f"made with Soundreel, seed {seed}"},
-    ) as film:
-        for done, picture_HW3 in enumerate(pictures, 1):
-            film.write(picture_HW3)
-            progress(Step(task, done, frames, "frames"))
-    return Film(out, frames, fps, width, height, span.seconds, (out,))
+    songs = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in MEDIA_SUFFIXES and not path.name.startswith(".")
+    )
+    if not songs:
+        raise SettingsError(f"{folder}: there is no song in this folder: give another one")
+    return songs
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def film_size(recipe: Recipe) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,11 +11,82 @@ from torch import Tensor
 
 from soundreel.media.sound import stream_sound
 from soundreel.networks.bundle import Model
+from soundreel.recipe import Recipe
+from soundreel.rendering.staging import staged
 from soundreel.seeding import seed_for
 from soundreel.sound.streaming import stream_images
 from soundreel.timeline import frame_time, sample_time, samples_before
 
 _BLOCK_SAMPLES = 441_000  # ten seconds: with two, transforms are short and half as fast
+_WINDOWS_AHEAD = 3  # batches
+
+#: What makes frames of windows: B x 1 x S x S and a seed for each -> B x H x W x 3 uint8.
+Frames = Callable[[Tensor, Sequence[int]], np.ndarray]
+
+
+def song_windows(
+    recipe: Recipe,
+    song: Path,
+    start_seconds: Fraction,
+    fps: Fraction,
+    first: int,
+    stop: int,
+    batch: int,
+) -> Iterator[Tensor]:
+    """The sound images of frames first to stop (exclusive) of a film, `batch` at a time.
+
+    Frame n sees the window before start_seconds + n / fps: sound before `start_seconds` counts
+    where the song has some; before the song's beginning there is silence.
+
+    Yields b x 1 x S x S, float32 in [-1, 1], b = `batch` but for the last one.
+
+    Raises: MediaError if the song cannot be read.
+    """
+    if first >= stop:
+        return
+
+    def end(n: int) -> int:
+        return samples_before(start_seconds + frame_time(n, fps), recipe.sample_rate_hz)
+
+    origin = max(0, end(first) - recipe.window_samples)
+    blocks = stream_sound(
+        song,
+        recipe.sample_rate_hz,
+        recipe.channel,
+        sample_time(origin, recipe.sample_rate_hz),
+        sample_time(end(stop - 1), recipe.sample_rate_hz),
+        _BLOCK_SAMPLES,
+    )
+    ends = (end(n) - origin for n in range(first, stop))
+    # A copy: neighbouring pictures may share memory, which the next ones write into.
+    yield from (x_B1SS.clone() for x_B1SS in stream_images(blocks, ends, recipe, batch))
+
+
+def generated(
+    frames_of: Frames,
+    recipe: Recipe,
+    song: Path,
+    start_seconds: Fraction,
+    fps: Fraction,
+    first: int,
+    stop: int,
+    seed: int,
+    batch: int,
+) -> Iterator[np.ndarray]:
+    """What `frames_of` makes of frames first to stop (exclusive) of a film, H x W x 3 uint8.
+
+    A frame depends on the seed and on its place in the film, not on where the stretch begins.
+    The sound is decoded and transformed in a thread of its own. Arguments as in `song_windows`.
+
+    Raises: MediaError if the song cannot be read.
+    """
+    windows = song_windows(recipe, song, start_seconds, fps, first, stop, batch)
+    with staged(windows, _WINDOWS_AHEAD) as arriving:
+        n = first
+        for x_B1SS in arriving:
+            seeds = [seed_for(seed, "picture", n + place) for place in range(len(x_B1SS))]
+            n += len(x_B1SS)
+            yield from frames_of(x_B1SS, seeds)
 
 
 def film_pictures(
@@ -27,35 +98,22 @@ def film_pictures(
     seed: int,
     batch: int = 8,
 ) -> Iterator[np.ndarray]:
-    """The model's picture for each frame of a film, as S x S x 3 uint8, in order.
-
-    Frame n is what the model sees in the window before start_seconds + n / fps: sound before
-    `start_seconds` counts where the song has some; before the song's beginning there is silence.
-    The picture of a frame depends on the seed and on its place, not on `batch`.
+    """The model's picture for each frame of a film, as S x S x 3 uint8, in order, as they are.
 
     Raises: MediaError if the song cannot be read.
     """
-    recipe = model.recipe
-    if frames == 0:
-        return
-
-    def end(n: int) -> int:
-        return samples_before(start_seconds + frame_time(n, fps), recipe.sample_rate_hz)
-
-    first = max(0, end(0) - recipe.window_samples)
-    blocks = stream_sound(
-        song,
-        recipe.sample_rate_hz,
-        recipe.channel,
-        sample_time(first, recipe.sample_rate_hz),
-        sample_time(end(frames - 1), recipe.sample_rate_hz),
-        _BLOCK_SAMPLES,
+    return generated(
+        frames_by(model), model.recipe, song, start_seconds, fps, 0, frames, seed, batch
     )
-    done = 0
-    for x_B1SS in stream_images(blocks, (end(n) - first for n in range(frames)), recipe, batch):
-        seeds = [seed_for(seed, "picture", done + place) for place in range(len(x_B1SS))]
-        done += len(x_B1SS)
-        yield from to_frames(model.pictures(x_B1SS, seeds))
+
+
+def frames_by(model: Model) -> Frames:
+    """What makes frames of windows with a loaded model, as `Model.pictures` computes."""
+
+    def frames_of(x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
+        return to_frames(model.pictures(x_B1SS, seeds))
+
+    return frames_of
 
 
 def to_frames(y_B3HW: Tensor) -> np.ndarray:

@@ -1,0 +1,158 @@
+"""Engines: speed against the widely used PyTorch pix2pix's test, and likeness to float32, at once.
+
+    python benchmarks/engines.py [--model RUN_OR_MODEL] [--song SONG ...] [--rounds 5]
+
+Without --model, one is trained first: preset default for 200 steps on music videos made here
+(some ten minutes on two cores; kept in the system's folder for temporary files, so the second
+time it is there). Likeness is measured on songs that the model never heard.
+
+The peer generates frame by frame in training mode (batch statistics, dropout), as its test does,
+at its own size, 256, whatever the model's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as `threads.let_threads_rest` does
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from peer import PeerGenerator
+from soundreel.dataset.build import prepare
+from soundreel.media.sound import read_sound
+from soundreel.networks.bundle import load_model, resolve_model_folder
+from soundreel.recipe import Recipe, recipe_from
+from soundreel.rendering.engines import Engine, EngineUnavailable
+from soundreel.rendering.engines.gate import all_frames, fidelity
+from soundreel.rendering.engines.openvino_engine import open_openvino
+from soundreel.rendering.engines.torch_engines import open_torch
+from soundreel.sound.representation import sound_images
+from soundreel.synthetic.corpus import GENRES_BY_TURN, make_corpus
+from soundreel.synthetic.songs import compose
+from soundreel.training.run import train
+
+_STEPS = 200
+_BARS = {"torch-bf16": 4.5, "openvino-int8": 6.0}
+
+
+def trained_model() -> Path:
+    """Preset default, trained a little on a small corpus; kept for the next time."""
+    place = Path(tempfile.gettempdir()) / f"soundreel-bench-engines-{_STEPS}"
+    if not (place / "finished").exists():
+        print(f"training a model for {_STEPS} steps in {place}", flush=True)
+        videos = make_corpus(place / "clips", 6, 20.0, seed=0)
+        recipe = recipe_from("default", every_seconds=Fraction(1, 4))
+        dataset = prepare(videos, place / "dataset", recipe)
+        changes = {
+            "steps": _STEPS,
+            "ema_decay": 0.98,
+            "measure_every": _STEPS,
+            "checkpoint_every": _STEPS,
+            "sheet_every": _STEPS,
+        }
+        train(dataset.folder, place / "run", "default", changes=changes)
+        (place / "finished").touch()
+    return resolve_model_folder(place / "run")
+
+
+def unheard_windows(recipe: Recipe, songs: Sequence[Path], each: int = 4) -> Tensor:
+    """Sound images from all over songs: files, or of every genre made here."""
+    sounds = [read_sound(song, recipe.sample_rate_hz, recipe.channel) for song in songs] or [
+        compose(5_000 + place, 20.0, genre, recipe.sample_rate_hz).sound.mean(0)
+        for place, genre in enumerate(GENRES_BY_TURN)
+    ]
+    images = []
+    for sound in sounds:
+        ends = torch.arange(1, 2 * each, 2) * len(sound) // (2 * each)
+        sound_N = torch.from_numpy(np.ascontiguousarray(sound, np.float32))
+        images.append(sound_images(sound_N, ends, recipe))
+    return torch.cat(images)
+
+
+def peer(frames: int) -> Callable[[], None]:
+    """The peer's forward, frame by frame."""
+    generator = PeerGenerator()
+    x_BCHW = torch.randn(frames, 3, 256, 256)
+
+    def generate() -> None:
+        with torch.no_grad():
+            for frame in range(frames):
+                generator(x_BCHW[frame : frame + 1])
+
+    return generate
+
+
+def engines_of(folder: Path) -> dict[str, Engine]:
+    """Every engine on the CPU that can be had without minutes of compiling, by what it is."""
+    makers: list[Callable[[int], Engine]] = [
+        lambda batch: open_torch("torch-fp32", folder, "fp32", "cpu", batch),
+        lambda batch: open_torch("torch-bf16", folder, "bf16", "cpu", batch),
+        lambda batch: open_openvino("openvino-bf16", folder, batch),
+        lambda batch: open_openvino("openvino-int8", folder, batch),
+    ]
+    found = {}
+    for make in makers:
+        for batch in (1, 8):
+            try:
+                engine = make(batch)
+            except EngineUnavailable as error:
+                print(error)
+                break
+            found[f"{engine.name}, batch {batch}"] = engine
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--song", type=Path, nargs="*", default=[])
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    folder = trained_model() if chosen.model is None else resolve_model_folder(chosen.model)
+    x_B1SS = unheard_windows(load_model(folder, "fp32", "cpu").recipe, chosen.song)
+    seeds = range(len(x_B1SS))
+    engines = engines_of(folder)
+    truth_BHW3 = all_frames(engines["torch-fp32, batch 8"], x_B1SS, seeds)
+    arms: dict[str, Callable[[], object]] = {"peer, batch 1": peer(4)}
+    frames_of = {"peer, batch 1": 4}
+    for name, engine in engines.items():
+        frames_of[name] = 8
+        arms[name] = lambda engine=engine: all_frames(engine, x_B1SS[:8], seeds[:8])
+    taken: dict[str, list[float]] = {name: [] for name in arms}
+    for number in range(chosen.rounds + 1):  # the first round warms up
+        for name, generate in arms.items():
+            began = time.perf_counter()
+            generate()
+            if number:
+                taken[name].append(1000 * (time.perf_counter() - began) / frames_of[name])
+    threads = torch.get_num_threads()
+    print(f"{threads} threads, {chosen.rounds} rounds, medians; {len(x_B1SS)} windows for the dB")
+    for name, samples in taken.items():
+        ratio = statistics.median(
+            p / s for p, s in zip(taken["peer, batch 1"], samples, strict=True)
+        )
+        line = f"{name:24} {statistics.median(samples):7.1f} ms a frame  x {ratio:6.2f}"
+        if name in engines:
+            found = fidelity(engines[name], x_B1SS, seeds, truth_BHW3)
+            line += f"  {found.psnr_db:5.1f} dB, worst picture {found.worst_db:5.1f}"
+            bar = _BARS.get(engines[name].name) if name.endswith("8") else None
+            if bar is not None:
+                reached = ratio >= bar and found.passes
+                line += f"  (bar x {bar:g}: {'reached' if reached else 'missed'})"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""A shoot: everything that decides the pictures of one film of one song.
+
+It can be asked for any stretch of frames and gives the same ones however the film is cut, so a
+film can be made in parts, resumed, and split over workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from soundreel.networks.bundle import Model
+from soundreel.recipe import Recipe
+from soundreel.rendering.accents import Accent, accent
+from soundreel.rendering.blending import crossfade_share, mix
+from soundreel.rendering.engines import EngineName, open_engine
+from soundreel.rendering.film import scaled
+from soundreel.rendering.generate import Frames, frames_by, generated
+from soundreel.rendering.smooth import Kernel, smoothed
+from soundreel.rendering.staging import staged
+
+_FRAMES_AHEAD = 16
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Eye:
+    """A model that looks: which one, computed how, with which seed.
+
+    model: a model folder; or a model that is loaded already, which then computes as it does.
+    weights_sha256: of the weights, so that a film knows whose it is.
+    """
+
+    name: str
+    model: Path | Model
+    engine: EngineName | None
+    recipe: Recipe
+    weights_sha256: str
+    seed: int
+
+    def open(self) -> tuple[Frames, int]:
+        """What makes frames of windows, and how many at a time."""
+        if isinstance(self.model, Model):
+            return frames_by(self.model), _BATCH
+        assert self.engine is not None
+        return _opened(self.engine, self.model, self.weights_sha256)
+
+
+@lru_cache(maxsize=8)
+def _opened(engine: EngineName, folder: Path, weights_sha256: str) -> tuple[Frames, int]:
+    opened = open_engine(engine, folder)
+    # Two stretches that cross over may see with one eye, from two threads.
+    one_at_a_time = Lock()
+
+    def frames_of(x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
+        with one_at_a_time:
+            return opened.frames(x_B1SS, seeds)
+
+    return frames_of, opened.batch
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Frames [first, stop) of the film that one eye sees; it comes in over `fade` frames.
+
+    kernel: how its frames are evened out; counted from frame `first`, as far as `last_faded`.
+    seen_until: where it has given way to the next one: `stop`, and the next one's fade.
+    """
+
+    eye: int
+    first: int
+    stop: int
+    seen_until: int
+    fade: int
+    kernel: Kernel
+
+
+@dataclass(frozen=True)
+class Shoot:
+    """Everything that decides the pictures of one film (see the fields' own classes).
+
+    song: whose sound the eyes see; frame n shows start_seconds + n / fps.
+    one_in: 1, or for a draft how many frames are made of one picture and the next.
+    accent_F: how strongly each frame is accented, 0 to 1; accent: how.
+    """
+
+    song: Path
+    song_sha256: str
+    start_seconds: Fraction
+    fps: Fraction
+    frames: int
+    eyes: tuple[Eye, ...]
+    stretches: tuple[Stretch, ...]
+    accent_F: np.ndarray | None = None
+    accent: Accent = "none"
+    one_in: int = 1
+
+    def pictures(self, first: int, stop: int) -> Iterator[np.ndarray]:
+        """Frames first to stop (exclusive), H x W x 3 uint8, as large as the models make them.
+
+        Raises: MediaError if the song cannot be read.
+        """
+        for place, stretch in enumerate(self.stretches):
+            begin, end = max(first, stretch.first), min(stop, stretch.stop)
+            if begin >= end:
+                continue
+            before = (
+                self.stretches[place - 1]
+                if place and begin < stretch.first + stretch.fade
+                else None
+            )
+            with ExitStack() as stack:
+                coming = stack.enter_context(staged(self._seen(stretch, begin, end), _FRAMES_AHEAD))
+                going: Iterator[np.ndarray] = iter(())
+                if before is not None:
+                    until = min(end, before.seen_until)
+                    going = stack.enter_context(
+                        staged(self._seen(before, begin, until), _FRAMES_AHEAD)
+                    )
+                for n in range(begin, end):
+                    frame_HW3 = next(coming)
+                    if before is not None and n < before.seen_until:
+                        share = crossfade_share(n, stretch.first, before.seen_until)
+                        other_HW3 = next(going)
+                        height = max(len(frame_HW3), len(other_HW3))
+                        frame_HW3 = mix(
+                            scaled(other_HW3, height, height),
+                            scaled(frame_HW3, height, height),
+                            share,
+                        )
+                    if self.accent_F is not None and self.accent_F[n] > 0:
+                        frame_HW3 = accent(frame_HW3, float(self.accent_F[n]), self.accent)
+                    yield frame_HW3
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the pictures, as JSON values."""
+        # Where the files lie does not matter, only what is in them.
+        known = {one.name: identified(getattr(self, one.name)) for one in fields(self)}
+        del known["song"]
+        for eye in known["eyes"]:
+            del eye["name"], eye["model"]
+        return known
+
+    def _seen(self, stretch: Stretch, first: int, stop: int) -> Iterator[np.ndarray]:
+        """One eye's frames first to stop, evened out within its stretch."""
+        reach = stretch.kernel.reach
+        from_frame = max(stretch.first, first - reach)
+        to_frame = min(stretch.seen_until, stop + reach)
+        with staged(self._raw(stretch, from_frame, to_frame), _FRAMES_AHEAD) as raw:
+            yield from smoothed(raw, first - stretch.first, stop - stretch.first, stretch.kernel)
+
+    def _raw(self, stretch: Stretch, first: int, stop: int) -> Iterator[np.ndarray]:
+        eye = self.eyes[stretch.eye]
+        frames_of, batch = eye.open()
+        place = (frames_of, eye.recipe, self.song, self.start_seconds)
+        if self.one_in == 1:
+            yield from generated(*place, self.fps, first, stop, eye.seed, batch)
+            return
+        # A draft: every `one_in`th picture, and in between what lies between two of them.
+        step = self.one_in
+        pictures = generated(
+            *place, self.fps / step, first // step, (stop - 1) // step + 2, eye.seed, batch
+        )
+        before_HW3, after_HW3 = next(pictures), next(pictures)
+        for n in range(first, stop):
+            if n % step == 0 and n > first:
+                before_HW3, after_HW3 = after_HW3, next(pictures)
+            yield mix(before_HW3, after_HW3, n % step / step)
+
+
+def identified(value: Any) -> Any:
+    """A value as JSON values that are equal only where the value decides the same pictures."""
+    if isinstance(value, Model):
+        return f"{type(value).__name__} {value.config.get('weights_sha256')}"
+    if isinstance(value, Recipe):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: identified(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return f"{value.dtype} {value.shape} {digest[:32]}"
+    if isinstance(value, tuple | list):
+        return [identified(one) for one in value]
+    return value if isinstance(value, int | float | str | bool | None) else str(value)

@@ -128,8 +128,8 @@ def main() -> None:
     arms: dict[str, Callable[[], object]] = {"peer, batch 1": peer(4)}
     frames_of = {"peer, batch 1": 4}
     for name, engine in engines.items():
-        frames_of[name] = 8
-        arms[name] = lambda engine=engine: all_frames(engine, x_B1SS[:8], seeds[:8])
+        frames_of[name] = 16
+        arms[name] = lambda engine=engine: all_frames(engine, x_B1SS[:16], seeds[:16])
     taken: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(chosen.rounds + 1):  # the first round warms up
         for name, generate in arms.items():

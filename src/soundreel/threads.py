@@ -17,13 +17,17 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 
 def let_threads_rest() -> None:
-    """Let threads that wait for work sleep soon; to be called before torch is first imported.
+    """Let threads that wait for work sleep soon; to be called before torch or numpy is imported.
 
-    OpenMP reads both once: the first is the standard's, the second that of the GNU library, which
-    torch brings on Linux. What a person has set stays.
+    OpenMP reads the first two once: one is the standard's, the other that of the GNU library,
+    which torch brings on Linux. The third is for numpy's matrix products: their threads never
+    sleep while there may be more, and what is large here torch computes. In a render they spent
+    as much time waiting as the network took (`benchmarks/rendering.py`). What a person has set
+    stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", _LOOKS)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 class FreeCores:

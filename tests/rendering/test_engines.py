@@ -20,10 +20,10 @@ from soundreel.rendering.engines import (
     EngineUnavailable,
     choose_engine,
     open_engine,
+    to_frames,
     trial,
 )
 from soundreel.rendering.engines.gate import all_frames, fidelity
-from soundreel.rendering.generate import to_frames
 
 RECIPE = recipe_from()
 ARGUMENTS = {

@@ -321,8 +321,9 @@ def _read_generator(folder: Path, config: dict[str, Any]) -> UNet:
             "only half copied, fetch the model again"
         )
     try:
-        generator = UNet(**config["arguments"])
-        generator.load_state_dict(load_file(path))
+        with torch.device("meta"):  # weights that are about to be replaced need not be drawn
+            generator = UNet(**config["arguments"])
+        generator.load_state_dict(load_file(path), assign=True)
     except safetensors.SafetensorError as error:
         raise ModelError(f"{path}: not a safetensors file ({error}): fetch it again") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -22,16 +22,18 @@ def fold_norms(generator: UNet) -> UNet:
     that is a convolution with scaled kernels and another bias. Equal up to float rounding.
     """
     assert can_fold(generator)
-    folded = UNet(
-        generator.size,
-        generator.in_channels,
-        generator.out_channels,
-        generator.width,
-        norm="none",
-        innermost_norm=generator.innermost_norm,
-        dropout=generator.dropout,
-        dropout_at_generation=generator.dropout_at_generation,
-    )
+    with torch.device("meta"):  # weights that are about to be replaced need not be drawn
+        folded = UNet(
+            generator.size,
+            generator.in_channels,
+            generator.out_channels,
+            generator.width,
+            norm="none",
+            innermost_norm=generator.innermost_norm,
+            dropout=generator.dropout,
+            dropout_at_generation=generator.dropout_at_generation,
+        )
+    folded = folded.to_empty(device=next(generator.parameters()).device)
     for old_convs, old_norms, new_convs, channel_dim in (
         (generator.downs, generator.down_norms, folded.downs, 0),
         (generator.ups, generator.up_norms, folded.ups, 1),
@@ -44,7 +46,7 @@ def fold_norms(generator: UNet) -> UNet:
             new.weight.copy_(weight)
             assert new.bias is not None
             new.bias.copy_(bias)
-    return folded.to(next(generator.parameters()).device).eval().requires_grad_(False)
+    return folded.eval().requires_grad_(False)
 
 
 def _folded(

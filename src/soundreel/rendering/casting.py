@@ -14,7 +14,7 @@ from soundreel.recipe import Recipe
 from soundreel.rendering.engines import Choice, EngineName, choose_engine
 from soundreel.rendering.film import Span
 from soundreel.rendering.generate import song_windows
-from soundreel.rendering.shoot import Eye
+from soundreel.rendering.shoot import Eye, keep_open
 from soundreel.seeding import seed_for
 
 #: Windows of the song on which engines are compared with float32.
@@ -57,6 +57,7 @@ def cast(
     choice = choose_engine(described.folder, x_B1SS, seeds, compute, progress)
     for trial in choice.trials:
         progress(Step(f"engine {trial.name}", 1, 1, "trial", trial.reason))
+    keep_open(choice.engine, weights)
     eye = Eye(name, described.folder, choice.engine.name, described.recipe, weights, seed)
     return eye, choice
 

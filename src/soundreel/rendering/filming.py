@@ -22,7 +22,9 @@ from soundreel.progress import Listener, Step
 from soundreel.rendering.parts import FilmParts, runs_of
 from soundreel.rendering.staging import staged
 
-_FRAMES_AHEAD = 16
+#: So many bytes of frames wait for the encoder: while it ends a part, the others go on.
+_BYTES_AHEAD = 64_000_000
+_LEAST_AHEAD, _MOST_AHEAD = 4, 64
 _PARTS_AT_A_TIME = 4  # of one worker: each time it seeks its place in the song anew
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # ITU-R BT.709
 
@@ -95,7 +97,9 @@ def _film_run(
 ) -> Iterator[tuple[int | None, int]]:
     """Make neighbouring parts in one go; tells (part that is now whole or None, frames made)."""
     first, stop = parts.span(run[0])[0], parts.span(run[-1])[1]
-    with staged(source.pictures(first, stop), _FRAMES_AHEAD) as arriving:
+    ahead = _BYTES_AHEAD // (3 * parts.format.width * parts.format.height)
+    ahead = min(max(ahead, _LEAST_AHEAD), _MOST_AHEAD)
+    with staged(source.pictures(first, stop), ahead) as arriving:
         for part in run:
             begin, end = parts.span(part)
             cover = _Cover(math.ceil(parts.format.fps))

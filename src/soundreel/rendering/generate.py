@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from soundreel.media.sound import stream_sound
 from soundreel.networks.bundle import Model
 from soundreel.recipe import Recipe
+from soundreel.rendering.engines.engine import Engine, computed, to_frames
 from soundreel.rendering.staging import staged
 from soundreel.seeding import seed_for
 from soundreel.sound.streaming import stream_images
@@ -19,9 +20,7 @@ from soundreel.timeline import frame_time, sample_time, samples_before
 
 _BLOCK_SAMPLES = 441_000  # ten seconds: with two, transforms are short and half as fast
 _WINDOWS_AHEAD = 3  # batches
-
-#: What makes frames of windows: B x 1 x S x S and a seed for each -> B x H x W x 3 uint8.
-Frames = Callable[[Tensor, Sequence[int]], np.ndarray]
+_BATCH = 8
 
 
 def song_windows(
@@ -63,7 +62,7 @@ def song_windows(
 
 
 def generated(
-    frames_of: Frames,
+    engine: Engine,
     recipe: Recipe,
     song: Path,
     start_seconds: Fraction,
@@ -71,22 +70,27 @@ def generated(
     first: int,
     stop: int,
     seed: int,
-    batch: int,
 ) -> Iterator[np.ndarray]:
-    """What `frames_of` makes of frames first to stop (exclusive) of a film, H x W x 3 uint8.
+    """What an engine makes of frames first to stop (exclusive) of a film, H x W x 3 uint8.
 
     A frame depends on the seed and on its place in the film, not on where the stretch begins.
     The sound is decoded and transformed in a thread of its own. Arguments as in `song_windows`.
 
     Raises: MediaError if the song cannot be read.
     """
-    windows = song_windows(recipe, song, start_seconds, fps, first, stop, batch)
+    windows = song_windows(recipe, song, start_seconds, fps, first, stop, engine.batch)
     with staged(windows, _WINDOWS_AHEAD) as arriving:
-        n = first
-        for x_B1SS in arriving:
-            seeds = [seed_for(seed, "picture", n + place) for place in range(len(x_B1SS))]
-            n += len(x_B1SS)
-            yield from frames_of(x_B1SS, seeds)
+        for frames_BHW3 in computed(engine, _with_seeds(arriving, seed, first)):
+            yield from frames_BHW3
+
+
+def _with_seeds(
+    windows: Iterable[Tensor], seed: int, first: int
+) -> Iterator[tuple[Tensor, list[int]]]:
+    n = first
+    for x_B1SS in windows:
+        yield x_B1SS, [seed_for(seed, "picture", n + place) for place in range(len(x_B1SS))]
+        n += len(x_B1SS)
 
 
 def film_pictures(
@@ -96,27 +100,21 @@ def film_pictures(
     frames: int,
     fps: Fraction,
     seed: int,
-    batch: int = 8,
+    batch: int = _BATCH,
 ) -> Iterator[np.ndarray]:
     """The model's picture for each frame of a film, as S x S x 3 uint8, in order, as they are.
 
     Raises: MediaError if the song cannot be read.
     """
-    return generated(
-        frames_by(model), model.recipe, song, start_seconds, fps, 0, frames, seed, batch
-    )
+    engine = engine_of(model, batch)
+    return generated(engine, model.recipe, song, start_seconds, fps, 0, frames, seed)
 
 
-def frames_by(model: Model) -> Frames:
-    """What makes frames of windows with a loaded model, as `Model.pictures` computes."""
+def engine_of(model: Model, batch: int = _BATCH) -> Engine:
+    """A loaded model as an engine, which computes as it does: in one lane."""
 
-    def frames_of(x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
+    def frames(x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
         return to_frames(model.pictures(x_B1SS, seeds))
 
-    return frames_of
-
-
-def to_frames(y_B3HW: Tensor) -> np.ndarray:
-    """A network's pictures, B x 3 x H x W in [-1, 1], as frames: B x H x W x 3 uint8."""
-    bytes_B3HW = y_B3HW.float().add(1).mul(127.5).round().clamp(0, 255).byte()
-    return bytes_B3HW.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    name = "torch-bf16" if model.precision == "bf16" else "torch-fp32"
+    return Engine(name, batch, model.pictures, frames)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,13 @@ from soundreel.networks.bundle import Model
 from soundreel.recipe import Recipe
 from soundreel.rendering.accents import Accent, accent
 from soundreel.rendering.blending import crossfade_share, mix
-from soundreel.rendering.engines import EngineName, open_engine
+from soundreel.rendering.engines import Engine, EngineName, open_engine
 from soundreel.rendering.film import scaled
-from soundreel.rendering.generate import Frames, frames_by, generated
+from soundreel.rendering.generate import engine_of, generated
 from soundreel.rendering.smooth import Kernel, smoothed
 from soundreel.rendering.staging import staged
 
 _FRAMES_AHEAD = 16
-_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -48,25 +46,39 @@ class Eye:
     weights_sha256: str
     seed: int
 
-    def open(self) -> tuple[Frames, int]:
-        """What makes frames of windows, and how many at a time."""
+    def open(self) -> Engine:
+        """What makes frames of windows."""
         if isinstance(self.model, Model):
-            return frames_by(self.model), _BATCH
+            return engine_of(self.model)
         assert self.engine is not None
         return _opened(self.engine, self.model, self.weights_sha256)
 
 
-@lru_cache(maxsize=8)
-def _opened(engine: EngineName, folder: Path, weights_sha256: str) -> tuple[Frames, int]:
-    opened = open_engine(engine, folder)
-    # Two stretches that cross over may see with one eye, from two threads.
-    one_at_a_time = Lock()
+#: Engines that are open in this process, the last ones used last: opening one takes seconds.
+_open_engines: dict[tuple[EngineName, str], Engine] = {}
+_MOST_OPEN = 4
 
-    def frames_of(x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
-        with one_at_a_time:
-            return opened.frames(x_B1SS, seeds)
 
-    return frames_of, opened.batch
+def keep_open(engine: Engine, weights_sha256: str) -> Engine:
+    """An engine as it is used from now on in this process, by shoots of the same weights."""
+    # Two stretches that cross over may see with one eye, each from threads of its own.
+    as_many = BoundedSemaphore(engine.lanes)
+
+    def frames(x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
+        with as_many:
+            return engine.frames(x_B1SS, seeds)
+
+    kept = replace(engine, frames=frames)
+    _open_engines.pop((engine.name, weights_sha256), None)
+    _open_engines[engine.name, weights_sha256] = kept
+    while len(_open_engines) > _MOST_OPEN:
+        del _open_engines[next(iter(_open_engines))]
+    return kept
+
+
+def _opened(name: EngineName, folder: Path, weights_sha256: str) -> Engine:
+    known = _open_engines.get((name, weights_sha256))
+    return known or keep_open(open_engine(name, folder), weights_sha256)
 
 
 @dataclass(frozen=True)
@@ -161,15 +173,14 @@ class Shoot:
 
     def _raw(self, stretch: Stretch, first: int, stop: int) -> Iterator[np.ndarray]:
         eye = self.eyes[stretch.eye]
-        frames_of, batch = eye.open()
-        place = (frames_of, eye.recipe, self.song, self.start_seconds)
+        place = (eye.open(), eye.recipe, self.song, self.start_seconds)
         if self.one_in == 1:
-            yield from generated(*place, self.fps, first, stop, eye.seed, batch)
+            yield from generated(*place, self.fps, first, stop, eye.seed)
             return
         # A draft: every `one_in`th picture, and in between what lies between two of them.
         step = self.one_in
         pictures = generated(
-            *place, self.fps / step, first // step, (stop - 1) // step + 2, eye.seed, batch
+            *place, self.fps / step, first // step, (stop - 1) // step + 2, eye.seed
         )
         before_HW3, after_HW3 = next(pictures), next(pictures)
         for n in range(first, stop):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from soundreel.errors import ModelError
 from soundreel.networks.bundle import Model
 from soundreel.networks.folding import can_fold
+from soundreel.rendering.staging import in_lanes
 
 EngineName = Literal[
     "torch-fp32", "torch-bf16", "compiled", "openvino-bf16", "openvino-int8", "cuda"
@@ -29,20 +31,47 @@ class EngineUnavailable(ModelError):  # noqa: N818  # a state of things, said as
 
 @dataclass(frozen=True)
 class Engine:
-    """A model ready to generate. To be called from one thread at a time.
+    """A model ready to generate.
 
     name: which engine it is.
     batch: how many windows it computes at once. Fewer are filled up to it, so that a picture has
       the same bits wherever it stands in a film.
     run: sound images B x 1 x S x S (or what the network takes, B x C x size x size), float32 in
       [-1, 1], and a seed each -> pictures B x 3 x size x size, float32 in [-1, 1]; B <= batch.
-    frames: the same as bytes, B x size x size x 3 uint8, as `generate.to_frames` makes them.
+    frames: the same as bytes, B x size x size x 3 uint8, as `to_frames` makes them.
+    lanes: in how many threads at once it may be called. Each call then computes on one core:
+      calls that share no work do not wait for each other where another program, or another
+      stage of a render, has one of the cores.
     """
 
     name: EngineName
     batch: int
     run: Callable[[Tensor, Sequence[int]], Tensor]
     frames: Callable[[Tensor, Sequence[int]], np.ndarray]
+    lanes: int = 1
+
+
+def computed(
+    engine: Engine, batches: Iterable[tuple[Tensor, Sequence[int]]]
+) -> Iterator[np.ndarray]:
+    """The frames of batches (sound images, seeds), in their order, in all of an engine's lanes."""
+    threads = torch.get_num_threads()
+    try:
+        yield from in_lanes(
+            lambda batch: engine.frames(*batch),
+            batches,
+            engine.lanes,
+            partial(torch.set_num_threads, max(1, threads // engine.lanes)),
+        )
+    finally:
+        # torch remembers what a lane set for threads that are still to come.
+        torch.set_num_threads(threads)
+
+
+def to_frames(y_B3HW: Tensor) -> np.ndarray:
+    """A network's pictures, B x 3 x H x W in [-1, 1], as frames: B x H x W x 3 uint8."""
+    bytes_B3HW = y_B3HW.float().add(1).mul(127.5).round().clamp(0, 255).byte()
+    return bytes_B3HW.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def filled_up(x_BCHW: Tensor, seeds: Sequence[int], batch: int) -> tuple[Tensor, list[int]]:

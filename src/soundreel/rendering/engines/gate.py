@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soundreel.rendering.engines.engine import Engine
+from soundreel.rendering.engines.engine import Engine, computed
 
 #: Peak signal-to-noise ratio of an engine's bytes against those of float32, over all pictures.
 GATE_PSNR_DB = 35.0
@@ -54,12 +54,11 @@ def fidelity(
 def all_frames(engine: Engine, x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
     """An engine's frames of any number of windows: N x H x W x 3 uint8."""
     step = engine.batch
-    return np.concatenate(
-        [
-            engine.frames(x_B1SS[first : first + step], seeds[first : first + step])
-            for first in range(0, len(x_B1SS), step)
-        ]
+    batches = (
+        (x_B1SS[first : first + step], seeds[first : first + step])
+        for first in range(0, len(x_B1SS), step)
     )
+    return np.concatenate(list(computed(engine, batches)))
 
 
 def squared_errors(frames_BHW3: np.ndarray, truth_BHW3: np.ndarray) -> np.ndarray:

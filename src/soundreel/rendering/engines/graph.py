@@ -21,7 +21,7 @@ def picture_graph(
     """An OpenVINO model: `batch` x C x size x size float32 in, two outputs.
 
     The first is what the generator returns, the second the same as bytes, `batch` x size x size
-    x 3, as `generate.to_frames` makes them.
+    x 3, as `to_frames` makes them.
 
     levels: of what enters each convolution (see `calibration.levels_of`): those convolutions
       compute with 8-bit integers, all but the first and the last. Those two make a hundredth of

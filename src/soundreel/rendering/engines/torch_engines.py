@@ -21,8 +21,8 @@ from soundreel.rendering.engines.engine import (
     EngineUnavailable,
     filled_up,
     require_fixed_network,
+    to_frames,
 )
-from soundreel.rendering.generate import to_frames
 
 
 def open_torch(
@@ -33,7 +33,8 @@ def open_torch(
     Raises: ModelError if it cannot be read.
     """
     model = load_model(folder, precision, device)
-    return _of_batches(name, model.pictures, batch)
+    on_cpu = next(model.generator.parameters()).device.type == "cpu"
+    return _of_batches(name, model.pictures, batch, torch.get_num_threads() if on_cpu else 1)
 
 
 def open_compiled(folder: Path) -> Engine:
@@ -65,7 +66,7 @@ def open_compiled(folder: Path) -> Engine:
     except Exception as error:  # a compiler's troubles come as errors of many classes
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise EngineUnavailable(f"compiled cannot be compiled here: {reason}") from error
-    return _of_batches("compiled", pictures, BATCH)
+    return _of_batches("compiled", pictures, BATCH, lanes=1)
 
 
 def gains_by_bf16(device_type: str = "cpu") -> bool:
@@ -74,7 +75,7 @@ def gains_by_bf16(device_type: str = "cpu") -> bool:
 
 
 def _of_batches(
-    name: EngineName, pictures: Callable[[Tensor, Sequence[int]], Tensor], batch: int
+    name: EngineName, pictures: Callable[[Tensor, Sequence[int]], Tensor], batch: int, lanes: int
 ) -> Engine:
     def run(x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
         filled_BCHW, filled_seeds = filled_up(x_BCHW, seeds, batch)
@@ -83,4 +84,4 @@ def _of_batches(
     def frames(x_BCHW: Tensor, seeds: Sequence[int]) -> np.ndarray:
         return to_frames(run(x_BCHW, seeds))
 
-    return Engine(name, batch, run, frames)
+    return Engine(name, batch, run, frames, lanes)

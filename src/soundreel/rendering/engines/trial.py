@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from soundreel.progress import Listener, Step, silent
-from soundreel.rendering.engines.engine import Engine, EngineName, EngineUnavailable
+from soundreel.rendering.engines.engine import Engine, EngineName, EngineUnavailable, computed
 from soundreel.rendering.engines.gate import GATE_PSNR_DB, Fidelity, all_frames, fidelity
 from soundreel.rendering.engines.opening import open_engine
 from soundreel.rendering.engines.torch_engines import gains_by_bf16
@@ -157,10 +157,13 @@ def milliseconds(engines: Sequence[Engine], x_B1SS: Tensor, seeds: Sequence[int]
             if number and engine.name == _REFERENCE:
                 continue
             count = min(engine.batch, len(x_B1SS))
+            batches = [(x_B1SS[:count], seeds[:count])] * engine.lanes
             start = time.perf_counter()
-            engine.frames(x_B1SS[:count], seeds[:count])
+            for _ in computed(engine, batches):
+                pass
             # A batch that is not full takes as long as a full one.
-            samples.append(1000 * (time.perf_counter() - start) / engine.batch)
+            taken_ms = 1000 * (time.perf_counter() - start)
+            samples.append(taken_ms / (engine.batch * engine.lanes))
         if time.perf_counter() - began > _ENOUGH_SECONDS:
             break
     return [statistics.median(samples) for samples in taken]

@@ -375,7 +375,7 @@ def render(
     codec
         h265 for smaller .mp4 files that fewer players take.
     draft
-        In about a tenth of the time: few pictures, half the frame rate.
+        In about a tenth of the time: few pictures, half the frame rate, half the size.
     watch
         Beside the film, a file that grows as it is made and can be played.
     compute

@@ -98,6 +98,7 @@ def test_a_draft_is_half_as_many_frames_and_a_watched_film_leaves_only_itself(
     )  # fmt: skip
     assert film.frames == 130
     assert film.fps == 5
+    assert (film.width, film.height) == (128, 128)
     info = probe(film.path).video
     assert info is not None
     assert info.fps == 5

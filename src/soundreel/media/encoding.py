@@ -23,7 +23,7 @@ from soundreel.media.song_track import Song, encoded_song
 _BT709 = 1  # primaries, transfer and matrix of ITU-T H.273 are all number 1
 _LIMITED = 1  # AVCOL_RANGE_MPEG
 #: Fixed, since the bytes of x264 and x265 depend on their number.
-_THREADS = 4
+THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,9 @@ def encoded_film(
 class EncodedPictures:
     """The picture of a film, encoded into a container; pictures of another size are scaled."""
 
-    def __init__(self, container: OutputContainer, film_format: FilmFormat) -> None:
+    def __init__(
+        self, container: OutputContainer, film_format: FilmFormat, threads: int = THREADS
+    ) -> None:
         codec = VIDEO_CODECS[film_format.codec]
         options = dict(codec.options[film_format.speed])
         if film_format.crf is not None:
@@ -160,7 +162,7 @@ class EncodedPictures:
         context.width, context.height = film_format.width, film_format.height
         context.pix_fmt = codec.pixel_format
         context.time_base = 1 / film_format.fps
-        context.thread_count = _THREADS
+        context.thread_count = threads
         context.flags |= Flags.bitexact
         if codec.pixel_format.startswith("yuv"):
             context.color_primaries = context.color_trc = context.colorspace = _BT709

@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from soundreel.atomic import atomic_file
-from soundreel.media.encoding import EncodedPictures, container_options
+from soundreel.media.encoding import THREADS, EncodedPictures, container_options
 from soundreel.media.film_format import FilmFormat, Kind
 from soundreel.media.gif import waiting_pictures
 from soundreel.media.picture_folder import atomic_folder, png_film
@@ -30,6 +30,8 @@ PART_SUFFIXES: dict[Kind, str] = {
     "gif": ".mkv",
     "png": "",
 }
+
+_SMALL_PIXELS = 512 * 512
 
 
 def part_name(index: int, film_format: FilmFormat) -> str:
@@ -95,6 +97,14 @@ def _encoded_part(partial: Path, film_format: FilmFormat) -> Iterator[Callable[[
     options = container_options(container_format, film_format.fps, sound=False)
     del options["movflags"]  # nobody streams a part: its index may stand at its end
     with av.open(str(partial), "w", format=container_format, options=options) as container:
-        pictures = EncodedPictures(container, film_format)
+        pictures = EncodedPictures(container, film_format, _threads(film_format))
         yield pictures.add
         pictures.finish()
+
+
+def _threads(film_format: FilmFormat) -> int:
+    """x264 shares small pictures badly: with one thread it takes three quarters of the time of a
+    core, which the other stages of a render want (0.92 for 1.28 ms at 256 x 256).
+    """
+    small = film_format.width * film_format.height <= _SMALL_PIXELS
+    return 1 if small and film_format.codec == "h264" else THREADS

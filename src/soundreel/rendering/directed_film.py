@@ -206,6 +206,9 @@ def _make(
 ) -> Film:
     eyes = [eye for one in ready for eye in one.shoot.eyes]
     engines = {eye.weights_sha256: eye.engine for eye in eyes if eye.engine is not None}
+    if settings.making.draft:
+        width, height = (max(2, side // 4 * 2) for side in size)
+        size = (width, height)
     film = make_film(
         source, out, span, settings.fps, size, words, settings.making, progress, task, engines
     )

@@ -68,7 +68,8 @@ def render(
     shots: a shot list, or the file of one (see `shot_list`).
     compute: the engine that generates; "auto": the fastest one here of those that are faithful.
     workers, engine, codec, draft, watch: see `making.Making`. A draft takes about a tenth of
-      the time: a few pictures a second and what lies between them, at half the frame rate.
+      the time: a few pictures a second and what lies between them, at half the frame rate and
+      half the size.
 
     A film appears under its name only when it is whole. Until then its parts lie beside it: the
     same call again goes on with them, and ends with the same file.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from soundreel.errors import SettingsError
 from soundreel.media.probe import probe
 from soundreel.media.sound import write_sound
 from soundreel.networks.bundle import load_model, save_model
@@ -76,6 +77,17 @@ def test_a_gif_is_of_ten_seconds_unless_told(model, song, tmp_path):
         stop_seconds=Fraction(23), compute="torch-fp32",
     )  # fmt: skip
     assert film.frames == 6
+
+
+@pytest.mark.parametrize("name", ["frames", "film.mp4"])
+def test_what_stands_in_the_way_is_found_before_the_first_picture(model, song, tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine.txt").touch()
+    steps = []
+    with pytest.raises(SettingsError, match=name):
+        render(model, song, tmp_path / name, compute="torch-fp32", progress=steps.append)
+    assert "render" not in {step.task for step in steps}
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted([name, "mine.txt"])
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])

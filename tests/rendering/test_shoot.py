@@ -231,6 +231,12 @@ def test_a_folder_of_songs_goes_on_past_what_cannot_be_read(red, song, tmp_path)
     assert sorted(path.name for path in again.there) == ["one-wav.mp4", "one.mp4", "two.mp4"]
     other = render_songs(red, songs, films, fps=FPS, size=(64, 64), seed=1)
     assert len(other.films) == 3, "with another seed they are other films"
+    with pytest.raises(SettingsError, match="even"):
+        render_songs(red, songs, tmp_path / "odd", fps=FPS, size=(63, 64))
+    write_sound(songs / "long.wav", np.tile(sound, 3), RATE)
+    late = render_songs(red, songs, tmp_path / "late", fps=FPS, start_seconds=Fraction(2))
+    assert [film.path.name for film in late.films] == ["long.mp4"]
+    assert len(late.left_out) == 4, "songs that have ended by then are left out, the others not"
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(SettingsError, match="no song"):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import soundreel
-from soundreel.media.film_format import film_format
+from soundreel.errors import SettingsError
+from soundreel.media.film_format import FilmFormat, film_format
 from soundreel.media.film_joining import join_parts
 from soundreel.media.growing import GrowingFilm
 from soundreel.media.song_track import Song
@@ -64,6 +65,7 @@ def make_film(
     """
     width, height = size
     film = film_format(out, width, height, fps, making.codec, draft=making.draft)
+    _check_place(out, film)
     frames = span.frames(fps)
     identity: dict[str, Any] = {
         "soundreel": soundreel.__version__,
@@ -102,6 +104,15 @@ def make_film(
         if growing is not None:
             growing.discard()
     return Film(out, frames, fps, width, height, span.seconds, (out,), joined.sound)
+
+
+def _check_place(out: Path, film: FilmFormat) -> None:
+    """What stands in the way of the finished film is found before its first picture."""
+    if film.kind == "png":
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise SettingsError(f"{out}: exists already: choose another place or remove it")
+    elif out.is_dir():
+        raise SettingsError(f"{out}: is a folder: give the film another name")
 
 
 def _so_far(out: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from soundreel.atomic import write_text
-from soundreel.errors import MediaError
+from soundreel.errors import MediaError, SettingsError
 from soundreel.networks.bundle import Model, describe_model
 from soundreel.progress import Listener, Step, silent
 from soundreel.rendering.film import Film, file_sha256, songs_in
@@ -83,7 +83,10 @@ def render_songs(
             continue
         try:
             films.append(render(model, song, film, progress=progress, **wishes))
-        except MediaError as error:
+        except (MediaError, SettingsError) as error:
+            # What is wrong with the wishes is wrong with all songs.
+            if isinstance(error, SettingsError) and str(song) not in str(error):
+                raise
             left_out.append(LeftOut(song, str(error)))
             continue
         known[film.name] = identity

@@ -125,7 +125,7 @@ def test_every_real_file_becomes_a_film_or_one_clear_line(tiny_model, tmp_path, 
 @pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_render_killed_at_random_moments_goes_on_and_ends_the_same(tiny_model, tmp_path, kills):
     rng = np.random.default_rng(0)
-    sound = rng.uniform(-0.3, 0.3, (kills + 2) * 8 * 8_000).astype(np.float32)
+    sound = rng.uniform(-0.3, 0.3, (4 * kills + 2) * 8 * 8_000).astype(np.float32)
     song = tmp_path / "song.wav"
     write_sound(song, sound, 8_000)
     whole, killed = tmp_path / "whole.mp4", tmp_path / "killed.mp4"
@@ -137,7 +137,7 @@ def test_a_render_killed_at_random_moments_goes_on_and_ends_the_same(tiny_model,
     done = 0
     for _ in range(kills):
         process = subprocess.Popen([*command, "--out", str(killed)], stdout=subprocess.DEVNULL)
-        # Each gets a part further, but for the first, and dies anywhere in the next one.
+        # Each gets a part further and dies somewhere in the next ones.
         while process.poll() is None and len(list(parts.glob("part-*"))) <= done:
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 0.3))

@@ -23,6 +23,7 @@ from soundreel.media.film_parts import part_name
 from soundreel.timeline import frame_count
 
 _PART_SECONDS = Fraction(8)
+_LEAST_FRAMES = 32  # at a low frame rate, where eight seconds are hardly worth a file
 _IDENTITY = "film.json"
 
 
@@ -41,7 +42,7 @@ class FilmParts:
     @property
     def part_frames(self) -> int:
         """Frames in each part but the last."""
-        return max(1, frame_count(_PART_SECONDS, self.format.fps))
+        return max(_LEAST_FRAMES, frame_count(_PART_SECONDS, self.format.fps))
 
     @property
     def count(self) -> int:

@@ -413,7 +413,8 @@ def render(
         from soundreel.rendering.movie import render_ab
 
         pairs = render_ab(model, song, ab, out, **wishes)
-        told = f"{pairs.page}: {pairs.pairs} blind pairs to vote on; the key is {pairs.key}"
+        many = "a blind pair" if pairs.pairs == 1 else f"{pairs.pairs} blind pairs"
+        told = f"{pairs.page}: {many} to vote on; the key is {pairs.key}"
         return _result(as_json, told, **_plain(pairs))
     if song.is_dir():
         from soundreel.rendering.many import render_songs

@@ -226,7 +226,7 @@ def test_a_folder_of_songs_goes_on_past_what_cannot_be_read(red, song, tmp_path)
     assert sorted(film.path.name for film in made.films) == ["one-wav.mp4", "one.mp4", "two.mp4"]
     assert [one.song.name for one in made.left_out] == ["broken.mp3"]
     assert "broken.mp3" in made.table()
-    again = render_songs(red, songs, films, fps=FPS, size=(64, 64))
+    again = render_songs(red, songs, films, fps=FPS, size=(64, 64), watch=True)
     assert again.films == ()
     assert sorted(path.name for path in again.there) == ["one-wav.mp4", "one.mp4", "two.mp4"]
     other = render_songs(red, songs, films, fps=FPS, size=(64, 64), seed=1)

@@ -91,7 +91,7 @@ def film_side_by_side(
     layout = grid_layout(sizes, settings.size)
     source = SideBySide(tuple(shoots), tuple(name for name, _ in models), layout)
     size = (layout.width, layout.height)
-    ended = finished(source, settings.shots, span, settings.fps, size)
+    ended = finished(source, ready[0].shots, span, settings.fps, size)
     eyes = [shoot.eyes[0] for shoot in shoots]
     told = _words(span, eyes, settings)
     return _make(ended, ready, out, span, size, told, settings, progress, "render")

@@ -19,6 +19,8 @@ from soundreel.rendering.shot_list import read_shot_list
 
 #: What was made of which song, in the folder of films: the same command makes only what is new.
 _LISTING = "films.jsonl"
+#: Wishes that change how a film is made, but not the film.
+_SAME_FILM = ("workers", "engine", "watch")
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _identity(model: AnyModel, song: Path, wishes: dict[str, Any]) -> str:
     def weights(one: AnyModel) -> Any:
         return identified(one) if isinstance(one, Model) else describe_model(one).weights_sha256
 
-    told = dict(wishes)
+    told = {key: one for key, one in wishes.items() if key not in _SAME_FILM}
     told["others"] = [weights(one) for one in told.get("others", ())]
     if isinstance(told.get("shots"), Path):
         told["shots"] = read_shot_list(told["shots"])

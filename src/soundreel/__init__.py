@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from soundreel.asking.verb import ask
     from soundreel.dataset.build import prepare
     from soundreel.dataset.exchange.export import export
     from soundreel.dataset.inspection.gallery import inspect
@@ -38,12 +39,14 @@ _HOMES = {
     "export": "soundreel.dataset.exchange.export",
     "train": "soundreel.training.run",
     "render": "soundreel.rendering.movie",
+    "ask": "soundreel.asking.verb",
     "demo": "soundreel.demonstration",
 }
 
 __all__ = [
     "Recipe",
     "SoundreelError",
+    "ask",
     "demo",
     "export",
     "fetch",

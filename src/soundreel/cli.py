@@ -452,6 +452,61 @@ def _plan(song: Path, out: Path, models: Sequence[str], as_json: bool) -> int:
 
 
 @app.command
+def ask(
+    *what: str,
+    out: Path = Path("evidence.html"),
+    model: str | None = None,
+    controls: int = 0,
+    together: Sequence[str] = (),
+    delta: float | None = None,
+    draws: int | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> int:
+    """Does the music make the video? Answered with an effect, its interval and p-values.
+
+    Parameters
+    ----------
+    what
+        A dataset folder, or video files and folders of them.
+    out
+        The report, an .html file; all its numbers lie beside it as .json.
+    model
+        A model or run folder: does it use the songs of the dataset that it never heard?
+    controls
+        With --model: train so many models like it on swapped songs, to compare (3 or more).
+    together
+        A pattern of clip names of one work, such as "bbb_*", never to be split; may be repeated.
+    delta
+        The smallest effect of interest, as a coupling of made-up corpora (default 0.1).
+    draws
+        Permutations of each null (default 1999).
+    seed
+        Another seed, other permutations.
+    workers
+        Processes that measure clips at once; by default, one a core.
+    """
+    from soundreel.asking.settings import Question, question_from
+    from soundreel.asking.verb import ask as run
+
+    changes = _config(config, question=Question)["question"]
+    told = {"delta": delta, "draws": draws, "seed": seed, "together": tuple(together) or None}
+    changes |= {key: value for key, value in told.items() if value is not None}
+    made = run(
+        *what,
+        out=out,
+        model=model,
+        controls=controls,
+        question=question_from(**changes),
+        workers=workers,
+        progress=_progress(),
+    )
+    return _result(as_json, made.summary, **_plain(made))
+
+
+@app.command
 def demo(*, out: Path, as_json: Json = False) -> int:
     """Run the whole way on music videos made here: corpus, dataset, model, film, report.
 

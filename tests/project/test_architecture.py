@@ -26,13 +26,14 @@ LAYERS = [
     ["evidence"],
     ["training"],
     ["rendering"],
+    ["asking"],
     ["demonstration"],
     ["cli", "__init__"],
 ]
 #: Packages that only one place may touch.
 GATEKEEPERS = {
     "av": {"media"},
-    "cv2": {"dataset"},
+    "cv2": {"dataset", "evidence"},
     "fsspec": {"places"},
     "requests": {"sources"},
     "yt_dlp": {"sources"},
@@ -41,7 +42,7 @@ GATEKEEPERS = {
     "ray": {"parallel"},
     "multiprocessing": {"parallel"},
     "lightning_fabric": {"training"},
-    "matplotlib": {"training", "evidence", "rendering"},
+    "matplotlib": {"training", "evidence", "rendering", "asking"},
     "openvino": {"rendering"},
     "tensorboard": set(),
     "cyclopts": {"cli"},
@@ -143,7 +144,7 @@ def test_the_verbs_of_the_command_line_are_functions_of_the_package():
     from soundreel.cli import app
 
     verbs = {name for name in app if not name.startswith("-")}
-    assert verbs == {"fetch", "prepare", "inspect", "export", "train", "render", "demo"}
+    assert verbs == {"fetch", "prepare", "inspect", "export", "train", "render", "ask", "demo"}
     for verb in verbs:
         assert callable(getattr(soundreel, verb))
     # A module of a verb's name would take its place in the package once it is imported.

@@ -1,0 +1,150 @@
+"""What `ask` measures of a clip: curves of what is heard and seen, cuts, beats, and its prints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from soundreel.atomic import atomic_file
+from soundreel.dataset.sameness import Prints
+from soundreel.evidence.descriptors import PICTURE_NAMES, SOUND_NAMES, sound_descriptors
+from soundreel.evidence.streams import Clip, with_lags
+from soundreel.sound.beats import beats_at_tempo, tempo_bpm
+from soundreel.sound.chroma import PITCH_CLASSES, chroma
+from soundreel.sound.fingerprint import fingerprint
+from soundreel.sound.rhythm import onset_envelope
+
+HEARD_NAMES = (*SOUND_NAMES, *PITCH_CLASSES)
+#: Where the frames are dense enough for it, motion comes from optical flow too.
+SEEN_NAMES = (*PICTURE_NAMES, "flow")
+
+#: Shorter windows do not tell bass notes apart.
+_LEAST_CHROMA_SECONDS = 0.4
+
+#: Counts up when the same file would give other curves than before.
+EDITION = 1
+#: Twelve pitch classes weigh like three curves, or the components would hear harmony only.
+HEARD_WEIGHTS = (*(1.0 for _ in SOUND_NAMES), *(0.5 for _ in PITCH_CLASSES))
+
+
+@dataclass(frozen=True)
+class ClipCurves:
+    """Everything measured of one clip.
+
+    every_seconds: from one sample of heard and seen to the next. heard_SA: `HEARD_NAMES`;
+    seen_TP: `seen_names`; sample t of seen goes with t + lead of heard.
+    filled: share of the seen samples that had no picture and were drawn between their neighbours.
+    dense_fps: pictures a second of motion_F and onset_F (at the same times, from the beginning of
+    the clip), 0 and empty where there are too few pictures a second.
+    onset_rate_hz, strength_T: the onset envelope. tempo_bpm: 0 where nothing beats.
+    loudness_db: of the whole clip, root mean square. prints: what it is recognised by.
+    """
+
+    id: str
+    title: str
+    sha256: str
+    seconds: float
+    every_seconds: float
+    lead: int
+    filled: float
+    seen_names: tuple[str, ...]
+    heard_SA: np.ndarray
+    seen_TP: np.ndarray
+    dense_fps: float
+    motion_F: np.ndarray
+    onset_F: np.ndarray
+    strength_T: np.ndarray
+    onset_rate_hz: float
+    cut_seconds: np.ndarray
+    beat_seconds: np.ndarray
+    tempo_bpm: float
+    loudness_db: float
+    sound_hash_N: np.ndarray
+    sound_time_N: np.ndarray
+    picture_hash_K: np.ndarray
+    picture_seconds_K: np.ndarray
+
+    @property
+    def prints(self) -> Prints:
+        """What the clip is recognised by."""
+        return Prints(
+            self.sound_hash_N, self.sound_time_N, self.picture_hash_K, self.picture_seconds_K
+        )
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether motion, cuts and the like were measured."""
+        return self.dense_fps > 0
+
+    def clip(self, lags: tuple[int, ...]) -> Clip:
+        """As the tests take it: the sound also as it was some samples earlier."""
+        return Clip(with_lags(self.heard_SA, lags), self.seen_TP, self.lead)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is measured of a sound."""
+
+    heard_SA: np.ndarray
+    strength_T: np.ndarray
+    onset_rate_hz: float
+    beat_seconds: np.ndarray
+    tempo_bpm: float
+    loudness_db: float
+    sound_hash_N: np.ndarray
+    sound_time_N: np.ndarray
+
+
+def listen(
+    sound_N: np.ndarray, sample_rate_hz: int, times_seconds: np.ndarray, window_seconds: float
+) -> Heard:
+    """Measure a sound; `heard_SA` at the times, each of the `window_seconds` before it."""
+    envelope = onset_envelope(sound_N, sample_rate_hz)
+    bpm = tempo_bpm(envelope)
+    prints = fingerprint(sound_N, sample_rate_hz)
+    power = float(np.mean(np.square(sound_N, dtype=np.float64))) if len(sound_N) else 0.0
+    curves = sound_descriptors(sound_N, sample_rate_hz, times_seconds, window_seconds)
+    pitches_S12 = chroma(
+        sound_N, sample_rate_hz, times_seconds, max(window_seconds, _LEAST_CHROMA_SECONDS)
+    )
+    return Heard(
+        heard_SA=np.concatenate([curves.values_TD, pitches_S12], axis=1),
+        strength_T=envelope.strength_T,
+        onset_rate_hz=envelope.hops_per_second,
+        beat_seconds=np.empty(0) if bpm is None else beats_at_tempo(envelope, bpm),
+        tempo_bpm=0.0 if bpm is None else float(bpm),
+        loudness_db=10 * float(np.log10(max(power, 1e-10))),
+        sound_hash_N=prints.hash_H,
+        sound_time_N=prints.time_H,
+    )
+
+
+def save_curves(path: Path, curves: ClipCurves) -> None:
+    """Write curves as .npz, whole or not at all. Raises: StorageError."""
+    told: dict[str, Any] = {"edition": EDITION}
+    arrays = {}
+    for field in fields(curves):
+        value = getattr(curves, field.name)
+        if isinstance(value, np.ndarray):
+            arrays[field.name] = value
+        else:
+            told[field.name] = value
+    with atomic_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, told=np.array(json.dumps(told)), **arrays)
+
+
+def load_curves(path: Path) -> ClipCurves | None:
+    """Read what `save_curves` wrote; None if it is not there, of another edition, or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            told = json.loads(str(stored["told"]))
+            if told.pop("edition") != EDITION:
+                return None
+            told["seen_names"] = tuple(told["seen_names"])
+            return ClipCurves(**told, **{key: stored[key] for key in stored.files if key != "told"})
+    except (OSError, KeyError, ValueError, TypeError, EOFError):
+        return None

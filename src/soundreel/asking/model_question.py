@@ -1,0 +1,375 @@
+"""Does a model use the music? The question asked of a model, on songs that it never heard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from soundreel.asking.curves import ClipCurves
+from soundreel.asking.filming import (
+    FilmedClip,
+    film_clips,
+    made_of,
+    mean_image,
+    silence_image,
+)
+from soundreel.asking.gate import Leak, leaks
+from soundreel.asking.gather import gather
+from soundreel.asking.plans import digest_of
+from soundreel.asking.settings import Question
+from soundreel.atomic import write_json
+from soundreel.dataset.loading import Pairs, load_pairs
+from soundreel.dataset.store import Dataset, Split, open_dataset
+from soundreel.dataset.swapped import swapped_dataset
+from soundreel.errors import DatasetError, ModelError
+from soundreel.evidence.clip_moments import FEWEST_MOMENTS
+from soundreel.evidence.memory import Memorisation, memorisation
+from soundreel.evidence.model_verdict import ModelVerdict, model_verdict
+from soundreel.evidence.quality import ms_ssim
+from soundreel.evidence.realism import (
+    SlicedWasserstein,
+    diversity_ratio,
+    lab_histogram_distance,
+    sliced_wasserstein,
+    small_pictures,
+    spectrum_distance,
+)
+from soundreel.evidence.skill import Skill, losses_by_clip, skill
+from soundreel.evidence.song_sensitivity import Sensitivity, song_sensitivity
+from soundreel.evidence.two_afc import TwoAfc, two_afc
+from soundreel.evidence.usefulness import Usefulness, usefulness
+from soundreel.evidence.warping import FlickerMotion, flicker_and_motion
+from soundreel.networks.bundle import Model, load_model, require_direction
+from soundreel.progress import Listener, Step, silent
+from soundreel.training.run import train
+from soundreel.training.source import pairs_identity
+
+#: Places beside the report.
+MANIFEST, CURVES, CONTROLS = ".manifest.json", ".curves", ".controls"
+#: Training pictures that random ones are drawn from, and that copies are looked for among.
+_TRAINING_DRAWN, _TRAINING_SEARCHED = 512, 20_000
+#: Of two songs at least is there something to swap.
+_LEAST_SONGS = 2
+TESTS = {
+    "usefulness": "confirmatory",
+    "usefulness in curves": "secondary",
+    "two-way choice": "secondary",
+    "skill": "secondary",
+    "memorisation": "secondary",
+    "quality": "descriptive",
+}
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good the pictures are, without any pretrained weights. They decide nothing.
+
+    psnr_db, ms_ssim: likeness to the true frames; sliced_wasserstein and what follows: of the
+    pictures as a set beside the real ones. flicker_motion: None where frames are not dense.
+    """
+
+    psnr_db: float
+    ms_ssim: float | None
+    sliced_wasserstein: SlicedWasserstein
+    spectrum_db: float
+    lab_distance: float
+    diversity: float
+    flicker_motion: FlickerMotion | None
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """What was found of a model. `verdict`: "INVALID" where held-out clips leak."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+    clips: tuple[FilmedClip, ...]
+    sensitivity: Sensitivity | None
+    pixels: Usefulness | None
+    curves: Usefulness | None
+    skill: Skill | None
+    choice: TwoAfc | None
+    memory: Memorisation | None
+    quality: Quality | None
+    controls: tuple[float, ...]
+    made_of_mean_D: np.ndarray
+    mean_frame_D: np.ndarray
+    leaks: tuple[Leak, ...]
+    model: Model
+    dataset: Dataset
+    manifest: dict[str, Any]
+    digest: str
+
+
+def ask_model(
+    dataset_place: str | Path,
+    model_place: str | Path,
+    out: Path,
+    question: Question,
+    controls: int = 0,
+    workers: int = 1,
+    progress: Listener = silent,
+) -> ModelAnswer:
+    """Ask whether a model uses the songs that a dataset held out of its training.
+
+    controls: models of the same settings, to be trained on swapped songs (0: none).
+
+    Raises: DatasetError if fewer than two clips are held out, or it has no sound; ModelError for
+    a model of the other direction or another recipe, or controls for one without its run folder.
+    """
+    dataset = open_dataset(Path(dataset_place))
+    model = load_model(str(model_place))
+    require_direction(model.folder, model.direction, "sound-to-picture")
+    _check_recipe(dataset, model)
+    splits: tuple[Split, ...] = ("val", "test")
+    held_out = [load_pairs(dataset, split, progress) for split in splits if dataset.clips(split)]
+    names = [name for pairs in held_out for name in pairs.clip_ids]
+    if len(names) < _LEAST_SONGS:
+        raise DatasetError(
+            f"{dataset.folder}: holds out {len(names)} clip(s): a model is asked with two or more "
+            "songs that it never heard, prepare with a larger held_out_fraction"
+        )
+    training = load_pairs(dataset, "train", progress)
+    found = _leaks(dataset, out, set(names), workers, progress)
+    manifest = {
+        "protocol": 1,
+        "model": model.config.get("weights_sha256"),
+        "trained_on_this_split": _trained_here(model, training),
+        "training_clips": list(training.clip_ids),
+        "held_out_clips": names,
+        "held_out_frames": sum(len(pairs) for pairs in held_out),
+        "question": question.model_dump(mode="json"),
+        "controls": controls,
+        "tests": TESTS,
+        "leaks": [leak.line for leak in found],
+    }
+    write_json(out.with_name(out.stem + MANIFEST), manifest)
+    step = float(dataset.recipe.step_seconds(dataset.clips("train")[0].fps))
+    clips = film_clips(model, held_out, question.model_moments, step, question.seed, progress)
+    clips = [clip for clip in clips if len(clip.times_seconds_T) >= FEWEST_MOMENTS]
+    if len(clips) < _LEAST_SONGS:
+        raise DatasetError(
+            f"{dataset.folder}: {len(clips)} of its held-out clips have {FEWEST_MOMENTS} frames or "
+            "more: a model is asked with two or more"
+        )
+    mean_D = made_of(model, mean_image(training), question.seed)
+    common: dict[str, Any] = {
+        "clips": tuple(clips),
+        "made_of_mean_D": mean_D,
+        "mean_frame_D": _mean_frame(training),
+        "leaks": tuple(found),
+        "model": model,
+        "dataset": dataset,
+        "manifest": manifest,
+        "digest": digest_of(manifest),
+    }
+    if found:
+        nothing = dict.fromkeys(
+            ("sensitivity", "pixels", "curves", "skill", "choice", "memory", "quality")
+        )
+        lines = tuple(leak.line for leak in found)
+        return ModelAnswer("INVALID", lines, controls=(), **nothing, **common)
+    made, truth = [clip.made_TD for clip in clips], [clip.truth_TD for clip in clips]
+    times: Any = {"times_by_clip": [clip.times_seconds_T for clip in clips]}
+    many: Any = {"draws": question.draws, "seed": question.seed}
+    tests = 5
+    progress(Step("test the model", 0, tests, "tests", "usefulness"))
+    sensitivity = song_sensitivity(
+        made, truth, mean_D, made_of(model, silence_image(model), question.seed)
+    )
+    pixels = usefulness(made, truth, **times, **many)
+    in_curves = usefulness(
+        [clip.made_curves_TP for clip in clips],
+        [clip.truth_curves_TP for clip in clips],
+        each_column=True,
+        **times,
+        **many,
+    )
+    progress(Step("test the model", 1, tests, "tests", "skill"))
+    losses = losses_by_clip(
+        made,
+        truth,
+        made_of_mean_D=mean_D,
+        training_frames_ND=_small_frames(training, _TRAINING_DRAWN),
+        mean_frame_D=common["mean_frame_D"],
+        seed=question.seed,
+        **times,
+    )
+    skilled = skill(losses, question.draws, question.seed)
+    progress(Step("test the model", 2, tests, "tests", "two-way choice"))
+    choice = two_afc(made, truth, **times, **many)
+    progress(Step("test the model", 3, tests, "tests", "memorisation"))
+    remembered = memorisation(
+        np.concatenate([clip.made_KHW3 for clip in clips]),
+        _frames(training, _TRAINING_SEARCHED),
+        np.concatenate([clip.truth_KHW3 for clip in clips]),
+        question.seed,
+    )
+    progress(Step("test the model", 4, tests, "tests", "quality"))
+    quality = _quality(clips, step, question.seed)
+    progress(Step("test the model", tests, tests, "tests"))
+    scores = tuple(
+        _control(dataset, held_out, model, out, number, step, question, progress)
+        for number in range(controls)
+    )
+    told: ModelVerdict = model_verdict(
+        sensitivity,
+        pixels,
+        scores,
+        skill=skilled,
+        two_afc=choice,
+        delta=question.delta_model,
+        alpha=question.alpha,
+    )
+    return ModelAnswer(
+        verdict=told.verdict,
+        reasons=tuple(told.reasons),
+        sensitivity=sensitivity,
+        pixels=pixels,
+        curves=in_curves,
+        skill=skilled,
+        choice=choice,
+        memory=remembered,
+        quality=quality,
+        controls=scores,
+        **common,
+    )
+
+
+def _check_recipe(dataset: Dataset, model: Model) -> None:
+    """A model hears a dataset's sound only if both mean the same by a sound image."""
+    for name in ("sample_rate_hz", "channel", "window_samples", "representation", "hop_samples"):
+        ours, theirs = getattr(dataset.recipe, name), getattr(model.recipe, name)
+        if ours != theirs:
+            raise ModelError(
+                f"{model.folder}: was trained with {name} = {theirs}, the dataset "
+                f"{dataset.folder} has {ours}: ask it with the dataset that it was trained on"
+            )
+
+
+def _leaks(
+    dataset: Dataset, out: Path, held_out: set[str], workers: int, progress: Listener
+) -> list[Leak]:
+    """What clips that were trained on share with clips that were held out."""
+    gathered = gather(
+        [dataset.folder], out.with_name(out.stem + CURVES), Fraction(1, 2), workers, progress
+    )
+    clips: Sequence[ClipCurves] = gathered.clips
+    found = leaks(clips, range(len(clips)))
+    return [leak for leak in found if (leak.first in held_out) != (leak.second in held_out)]
+
+
+def _run_config(model: Model) -> dict[str, Any] | None:
+    """The config of the run that a model lies in, if it lies in one."""
+    path = model.folder.parent / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return config if config.get("format") == "soundreel-run" else None
+
+
+def _trained_here(model: Model, training: Pairs) -> bool | None:
+    """Whether the run says that it learnt from these very pairs; None: no run says anything."""
+    config = _run_config(model)
+    if config is None:
+        return None
+    told: Mapping[str, Any] = config.get("dataset", {}).get("training", {})
+    return told.get("places") == pairs_identity(training)["places"]
+
+
+def _control(
+    dataset: Dataset,
+    held_out: Sequence[Pairs],
+    model: Model,
+    out: Path,
+    number: int,
+    step: float,
+    question: Question,
+    progress: Listener,
+) -> float:
+    """The usefulness, on the same songs, of a model of the same settings trained on swapped songs.
+
+    Kept beside the report; the same call again goes on where it stopped.
+    """
+    config = _run_config(model)
+    if config is None:
+        raise ModelError(
+            f"{model.folder}: lies in no run folder, so its controls' settings are not known: give "
+            "the run folder"
+        )
+    folder = out.with_name(out.stem + CONTROLS) / str(number)
+    swapped = swapped_dataset(dataset, folder / "dataset", number, progress)
+    settings = {key: value for key, value in config["settings"].items() if value is not None}
+    made = train(
+        swapped.folder,
+        folder / "run",
+        config["preset"],
+        changes={**settings, "seed": number},
+        progress=progress,
+    )
+    clips = film_clips(
+        load_model(made.model), held_out, question.model_moments, step, question.seed, progress
+    )
+    found = usefulness(
+        [clip.made_TD for clip in clips],
+        [clip.truth_TD for clip in clips],
+        times_by_clip=[clip.times_seconds_T for clip in clips],
+        draws=99,
+        seed=question.seed,
+    )
+    return found.effect
+
+
+def _quality(clips: Sequence[FilmedClip], step: float, seed: int) -> Quality:
+    made = np.concatenate([clip.made_KHW3 for clip in clips])
+    truth = np.concatenate([clip.truth_KHW3 for clip in clips])
+    films = np.repeat(np.arange(len(clips)), [len(clip.truth_KHW3) for clip in clips])
+    error = float(np.square((made.astype(np.float32) - truth) / 255).mean(dtype=np.float64))
+    dense = [clip for clip in clips if len(clip.truth_run_RHW3) > 2]
+    return Quality(
+        psnr_db=-10 * float(np.log10(max(error, 1e-10))),
+        ms_ssim=ms_ssim(_tensor(made), _tensor(truth)) if made.shape[1] >= 11 else None,
+        sliced_wasserstein=sliced_wasserstein(made, truth, seed, films),
+        spectrum_db=spectrum_distance(made, truth),
+        lab_distance=lab_histogram_distance(made, truth),
+        diversity=diversity_ratio(made, truth),
+        flicker_motion=_flicker(dense, step),
+    )
+
+
+def _flicker(dense: Sequence[FilmedClip], step: float) -> FlickerMotion | None:
+    if not dense:
+        return None
+    return flicker_and_motion(
+        [clip.made_run_RHW3 for clip in dense],
+        [clip.truth_run_RHW3 for clip in dense],
+        Fraction(1 / step).limit_denominator(1_000),
+    )
+
+
+def _tensor(pictures_NHW3: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(pictures_NHW3).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def _frames(pairs: Pairs, most: int) -> np.ndarray:
+    """Training frames, evenly spread: N x S x S x 3 uint8."""
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round())
+    frames_N3SS = pairs.frames_N3HW[chosen.astype(np.int64)]
+    return np.ascontiguousarray(frames_N3SS.transpose(0, 2, 3, 1))
+
+
+def _small_frames(pairs: Pairs, most: int) -> np.ndarray:
+    small = small_pictures(_frames(pairs, most)).astype(np.float32)
+    return (small / 127.5 - 1).reshape(len(small), -1)
+
+
+def _mean_frame(pairs: Pairs) -> np.ndarray:
+    return _small_frames(pairs, 4_096).mean(axis=0)

@@ -457,7 +457,12 @@ def ask(
     out: Path = Path("evidence.html"),
     model: str | None = None,
     controls: int = 0,
+    film: Annotated[bool, Parameter(negative="")] = False,
+    against: Annotated[bool, Parameter(negative="")] = False,
+    calibrate: int | None = None,
+    stems: Path | None = None,
     together: Sequence[str] = (),
+    without: Sequence[str] = (),
     delta: float | None = None,
     draws: int | None = None,
     seed: int | None = None,
@@ -470,15 +475,25 @@ def ask(
     Parameters
     ----------
     what
-        A dataset folder, or video files and folders of them.
+        A dataset folder, or video files and folders of them; with --against, reports.
     out
         The report, an .html file; all its numbers lie beside it as .json.
     model
         A model or run folder: does it use the songs of the dataset that it never heard?
     controls
         With --model: train so many models like it on swapped songs, to compare (3 or more).
+    film
+        Films of any make: are sound and picture in step?
+    against
+        Put several reports side by side, in one table.
+    calibrate
+        Ask so many made-up corpora of each kind, where the answer is known (500 for a full check).
+    stems
+        A folder with the separated parts of each clip's sound: STEMS/clip/drums.wav and so on.
     together
         A pattern of clip names of one work, such as "bbb_*", never to be split; may be repeated.
+    without
+        A pattern of clip names to leave out; may be repeated.
     delta
         The smallest effect of interest, as a coupling of made-up corpora (default 0.1).
     draws
@@ -492,13 +507,18 @@ def ask(
     from soundreel.asking.verb import ask as run
 
     changes = _config(config, question=Question)["question"]
-    told = {"delta": delta, "draws": draws, "seed": seed, "together": tuple(together) or None}
+    told = {"delta": delta, "draws": draws, "seed": seed}
+    told |= {"together": tuple(together) or None, "without": tuple(without) or None}
     changes |= {key: value for key, value in told.items() if value is not None}
     made = run(
         *what,
         out=out,
         model=model,
         controls=controls,
+        film=film,
+        against=against,
+        calibrate=calibrate,
+        stems=stems,
         question=question_from(**changes),
         workers=workers,
         progress=_progress(),

@@ -299,3 +299,21 @@ def test_a_sound_begins_anew_without_a_jump():
     assert longer[round_samples] == pytest.approx(sound[round_samples], abs=0.02)
     np.testing.assert_array_equal(lengthened(sound, 100, 4_000), sound[:100])
     assert lengthened(sound[:1], 5, 4_000).tolist() == [1] * 5
+
+
+def test_a_turned_song_begins_in_its_middle_and_goes_round(dataset, tmp_path):
+    made = swapped_dataset(dataset, tmp_path / "turned", 1, turned=True)
+    sound_of = json.loads((made.folder / "swapped.json").read_text())["sound_of"]
+    for clip, other in sound_of.items():
+        there, source = heard(made, clip), heard(dataset, other)
+        assert len(there) >= len(heard(dataset, clip))
+        # Where it begins: the place in the source that its first half second is found at.
+        head = there[:22_050]
+        places = [n for n in np.flatnonzero(source == head[0]) if n + len(head) <= len(source)]
+        first = next(n for n in places if np.array_equal(source[n : n + len(head)], head))
+        assert 0.2 < first / len(source) < 0.8
+        # After its end it begins anew, all of it being heard.
+        rest = len(source) - first + 882
+        np.testing.assert_array_equal(there[rest : rest + 22_050], source[882 * 2 :][:22_050])
+    with pytest.raises(DatasetError, match="another"):
+        swapped_dataset(dataset, tmp_path / "turned", 1)

@@ -14,6 +14,7 @@ from soundreel.sound.beats import beat_times, tempo_bpm
 from soundreel.sound.rhythm import (
     SILENCE_DB,
     band_loudness,
+    log_centroid,
     loudness_envelope,
     onset_envelope,
     spectral_centroid,
@@ -86,6 +87,25 @@ def test_the_centroid_of_white_noise_is_the_middle_and_of_silence_zero():
     assert spectral_centroid(noise, RATE, [1.0], 0.9)[0] == pytest.approx(RATE / 4, rel=0.03)
     np.testing.assert_array_equal(spectral_centroid(np.zeros(RATE), RATE, [0.0, 0.5]), [0, 0])
     np.testing.assert_array_equal(spectral_centroid(np.zeros(0), RATE, [0.5]), [0])
+
+
+@pytest.mark.parametrize("hz", [110.0, 440.0, 2_000.0])
+def test_the_centroid_in_octaves_of_a_tone_is_its_own(hz):
+    found = log_centroid(tone(hz, 2), RATE, [1.0, 2.0], 0.5)
+    np.testing.assert_allclose(found, math.log2(hz / 1000), atol=0.03)
+
+
+def test_the_centroid_in_octaves_weighs_octaves_alike_and_is_transposed_with_the_sound():
+    """Noise of equal amplitude in every octave (1 / f) has its middle in the middle of them."""
+    rng = np.random.default_rng(0)
+    frequency = np.fft.rfftfreq(4 * RATE, 1 / RATE)
+    shape = np.where((frequency >= 62.5) & (frequency <= 8_000), 1 / frequency.clip(1), 0)
+    # Amplitude a bin as 1 / f times f: flat a bin is flat an octave once divided by f.
+    spectrum = (shape * frequency) * np.exp(2j * np.pi * rng.random(len(frequency)))
+    sound = np.fft.irfft(spectrum).astype(np.float32)
+    found = log_centroid(0.3 * sound / np.abs(sound).max(), RATE, [2.0, 3.0], 1.0)
+    np.testing.assert_allclose(found, np.mean(np.log2([62.5, 8_000]) - np.log2(1000)), atol=0.1)
+    assert log_centroid(np.zeros(RATE, np.float32), RATE, [0.5], 0.2) == 0
 
 
 def test_bands_share_out_the_loudness():

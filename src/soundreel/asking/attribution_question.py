@@ -97,7 +97,7 @@ def ask_parts(
             f"{', '.join(map(str, what))}: {len(clips)} clip(s): which part goes with what needs "
             f"at least {FEWEST_CLIPS}"
         )
-    stems_by_clip = [() if stems is None else _stems_of(stems, clip.id) for clip in clips]
+    stems_by_clip = [() if stems is None else stems_of(stems, clip.id) for clip in clips]
     _check_alike([clip.id for clip in clips], stems_by_clip, stems)
     if gathered.dataset is None:
         places = {source.clip_id: Path(source.place) for source in list_sources(what)}
@@ -205,8 +205,8 @@ def _key(task: _Task) -> str:
     return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=8).hexdigest()
 
 
-def _stems_of(stems: Path, clip_id: str) -> tuple[tuple[str, Path], ...]:
-    """A clip's stems: (name, file), by name."""
+def stems_of(stems: Path, clip_id: str) -> tuple[tuple[str, Path], ...]:
+    """A clip's stems: (name, file), by name. Raises: SettingsError if there are none of use."""
     folder = stems / clip_id
     files = (
         sorted(path for path in folder.iterdir() if path.suffix.lower() in STEM_SUFFIXES)

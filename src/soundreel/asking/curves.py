@@ -16,19 +16,24 @@ from soundreel.evidence.streams import Clip, with_lags
 from soundreel.sound.beats import beats_at_tempo, tempo_bpm
 from soundreel.sound.chroma import PITCH_CLASSES, chroma
 from soundreel.sound.fingerprint import fingerprint
-from soundreel.sound.rhythm import onset_envelope
+from soundreel.sound.rhythm import log_centroid, onset_envelope
 
-HEARD_NAMES = (*SOUND_NAMES, *PITCH_CLASSES)
+HEARD_NAMES = (*SOUND_NAMES, "timbre", *PITCH_CLASSES)
+_HUE = (PICTURE_NAMES.index("hue_cos"), PICTURE_NAMES.index("hue_sin"))
+#: As `picture_descriptors` has them, but the hue as each clip's own (see `with_own_hue`).
+CLIP_PICTURE_NAMES = tuple(
+    {"hue_cos": "own_hue", "hue_sin": "hue_turn"}.get(name, name) for name in PICTURE_NAMES
+)
 #: Where the frames are dense enough for it, motion comes from optical flow too.
-SEEN_NAMES = (*PICTURE_NAMES, "flow")
+SEEN_NAMES = (*CLIP_PICTURE_NAMES, "flow")
 
 #: Shorter windows do not tell bass notes apart.
 _LEAST_CHROMA_SECONDS = 0.4
 
 #: Counts up when the same file would give other curves than before.
-EDITION = 1
+EDITION = 3
 #: Twelve pitch classes weigh like three curves, or the components would hear harmony only.
-HEARD_WEIGHTS = (*(1.0 for _ in SOUND_NAMES), *(0.5 for _ in PITCH_CLASSES))
+HEARD_WEIGHTS = (*(1.0 for _ in SOUND_NAMES), 1.0, *(0.5 for _ in PITCH_CLASSES))
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,10 @@ class ClipCurves:
     every_seconds: from one sample of heard and seen to the next. heard_SA: `HEARD_NAMES`;
     seen_TP: `seen_names`; sample t of seen goes with t + lead of heard.
     filled: share of the seen samples that had no picture and were drawn between their neighbours.
-    dense_fps: pictures a second of motion_F and onset_F (at the same times, from the beginning of
-    the clip), 0 and empty where there are too few pictures a second.
+    dense_fps: pictures a second of motion_F (how much the picture changes) and onset_F (at the same
+    times), 0 and empty where there are too few pictures a second. late_seconds: by how much, on
+    average, what is seen is dated later than it is shown (pictures between those that were taken);
+    onset_F is held back by as much, cut_seconds are as dated, beat_seconds as heard.
     onset_rate_hz, strength_T: the onset envelope. tempo_bpm: 0 where nothing beats.
     loudness_db: of the whole clip, root mean square. prints: what it is recognised by.
     """
@@ -57,6 +64,7 @@ class ClipCurves:
     dense_fps: float
     motion_F: np.ndarray
     onset_F: np.ndarray
+    late_seconds: float
     strength_T: np.ndarray
     onset_rate_hz: float
     cut_seconds: np.ndarray
@@ -108,11 +116,12 @@ def listen(
     prints = fingerprint(sound_N, sample_rate_hz)
     power = float(np.mean(np.square(sound_N, dtype=np.float64))) if len(sound_N) else 0.0
     curves = sound_descriptors(sound_N, sample_rate_hz, times_seconds, window_seconds)
+    timbre_S = log_centroid(sound_N, sample_rate_hz, times_seconds, window_seconds)
     pitches_S12 = chroma(
         sound_N, sample_rate_hz, times_seconds, max(window_seconds, _LEAST_CHROMA_SECONDS)
     )
     return Heard(
-        heard_SA=np.concatenate([curves.values_TD, pitches_S12], axis=1),
+        heard_SA=np.concatenate([curves.values_TD, timbre_S[:, None], pitches_S12], axis=1),
         strength_T=envelope.strength_T,
         onset_rate_hz=envelope.hops_per_second,
         beat_seconds=np.empty(0) if bpm is None else beats_at_tempo(envelope, bpm),
@@ -121,6 +130,24 @@ def listen(
         sound_hash_N=prints.hash_H,
         sound_time_N=prints.time_H,
     )
+
+
+def with_own_hue(seen_TP: np.ndarray) -> np.ndarray:
+    """`PICTURE_NAMES` as `CLIP_PICTURE_NAMES`: the hue vector along and across the clip's mean hue.
+
+    A turn of all colours by so many degrees changes cosine and sine of the hue in another way in
+    a red film than in a blue one; across the film's own mean hue it is the same in both. It is a
+    function of the picture alone.
+
+    Shape: T x P -> T x P.
+    """
+    hue_T2 = seen_TP[:, _HUE]
+    mean_2 = hue_T2.mean(axis=0)
+    length = float(np.hypot(*mean_2))
+    cosine, sine = mean_2 / length if length > 1e-9 else (1.0, 0.0)
+    turned_TP = seen_TP.copy()
+    turned_TP[:, _HUE] = hue_T2 @ np.array([[cosine, -sine], [sine, cosine]])
+    return turned_TP
 
 
 def save_curves(path: Path, curves: ClipCurves) -> None:

@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from soundreel.asking.curves import ClipCurves, listen
+from soundreel.asking.change import change_of, onsets_at
+from soundreel.asking.curves import CLIP_PICTURE_NAMES, ClipCurves, listen, with_own_hue
 from soundreel.dataset.picture_hash import picture_hashes
 from soundreel.dataset.store import ClipRow, Dataset, read_frame
 from soundreel.errors import DatasetError
@@ -58,7 +59,7 @@ def dataset_curves(dataset: Dataset, row: ClipRow) -> ClipCurves:
     window = min(max(float(step), _LEAST_WINDOW_SECONDS), _MOST_WINDOW_SECONDS)
     heard = listen(sound_N, _RATE_HZ, np.array([float(t) for t in times]), window)
     at_N = np.array([k - first for k, _ in frames])
-    seen_NP = picture_descriptors(pictures_NHW3).values_TD
+    seen_NP = with_own_hue(picture_descriptors(pictures_NHW3).values_TD)
     # The first frame after a gap has moved since long ago: no motion of a step.
     motion = PICTURE_NAMES.index("motion_energy")
     follows_N = np.concatenate([[False], np.diff(at_N) == 1])
@@ -76,11 +77,6 @@ def dataset_curves(dataset: Dataset, row: ClipRow) -> ClipCurves:
     dense = fps >= _LEAST_DENSE_FPS and len(frames) == places
     hash_K, has_K = picture_hashes(pictures_NHW3)
     seconds_N = np.array([float(dataset.time_of(row, k)) for k, _ in frames])
-    onset_F = np.interp(
-        seconds_N,
-        (np.arange(len(heard.strength_T)) + 1) / heard.onset_rate_hz,
-        heard.strength_T,
-    )
     return ClipCurves(
         id=row.id,
         title=row.title,
@@ -89,12 +85,17 @@ def dataset_curves(dataset: Dataset, row: ClipRow) -> ClipCurves:
         every_seconds=float(step),
         lead=lead,
         filled=1 - len(frames) / places,
-        seen_names=PICTURE_NAMES,
+        seen_names=CLIP_PICTURE_NAMES,
         heard_SA=heard.heard_SA,
         seen_TP=seen_TP,
         dense_fps=float(fps) if dense else 0.0,
-        motion_F=seen_TP[:, motion] if dense else np.empty(0),
-        onset_F=onset_F if dense else np.empty(0),
+        motion_F=change_of({"motion_energy": seen_TP[:, motion]}, float(fps))
+        if dense
+        else np.empty(0),
+        onset_F=onsets_at(heard.strength_T, heard.onset_rate_hz, seconds_N)
+        if dense
+        else np.empty(0),
+        late_seconds=0.0,
         strength_T=heard.strength_T,
         onset_rate_hz=heard.onset_rate_hz,
         cut_seconds=find_cuts(pictures_NHW3, fps) + float(begin) if dense else np.empty(0),

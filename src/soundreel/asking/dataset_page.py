@@ -36,8 +36,9 @@ def dataset_report(answer: DatasetAnswer, title: str, written: str) -> Report:
         reason = (
             "Some clips share a song or pictures, so they are not separate witnesses: "
             + "; ".join(leak.line for leak in answer.leaks)
-            + ". Leave one of each pair out, or say which clips are of one work (--together), and "
-            "ask again."
+            + ". Leave one of each pair out (--without "
+            + " --without ".join(dict.fromkeys(leak.second for leak in answer.leaks))
+            + "), and say which clips are of one work where they share pictures only (--together)."
         )
         first = opening(
             "INVALID", 0, 0, 0, 1, 1, 0, answer.design.delta, len(names), samples, reason=reason

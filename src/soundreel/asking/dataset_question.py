@@ -65,7 +65,9 @@ def ask_clips(
 
     Raises: DatasetError if no clip can be asked, or all are of one work.
     """
-    gathered = gather(what, beside(out, CURVES), question.every_seconds, workers, progress)
+    gathered = gather(
+        what, beside(out, CURVES), question.every_seconds, question.without, workers, progress
+    )
     clips = gathered.clips
     groups = groups_from(clips, question.together or _together(gathered))
     if len(set(groups)) < 2:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from soundreel.asking.curves import HEARD_NAMES, SEEN_NAMES, ClipCurves, listen
+from soundreel.asking.change import change_of, onsets_at
+from soundreel.asking.curves import HEARD_NAMES, SEEN_NAMES, ClipCurves, listen, with_own_hue
 from soundreel.dataset.clip import sha256_of
 from soundreel.dataset.picture_hash import picture_hashes
 from soundreel.errors import MediaError
@@ -26,6 +27,8 @@ DENSE_FPS = Fraction(15)
 MOST_SECONDS = Fraction(900)
 _RATE_HZ = 22_050
 _ROWS = 72
+#: Smaller pictures are enlarged: no flow can be found in them.
+_LEAST_SIDE = 16
 #: Pictures are recognised by one of these many.
 _HASH_EVERY = 3
 #: A film of fewer pictures a second has no motion to speak of.
@@ -52,7 +55,7 @@ def film_curves(path: Path, clip_id: str, title: str, every_seconds: Fraction) -
     )
     times_S = np.array([float((k + 1) * every_seconds) for k in range(samples)])
     heard = listen(sound_N, _RATE_HZ, times_S, float(every_seconds))
-    seen_FP = picture_descriptors(frames_FHW3).values_TD
+    seen_FP = with_own_hue(picture_descriptors(frames_FHW3).values_TD)
     dense = fps >= _LEAST_DENSE_FPS
     cut_seconds = find_cuts(frames_FHW3, fps) if dense else np.empty(0)
     cut_frames = [frame_count(exact_seconds(float(cut)), fps) for cut in cut_seconds]
@@ -61,11 +64,9 @@ def film_curves(path: Path, clip_id: str, title: str, every_seconds: Fraction) -
     end_S = [frame_count(Fraction(k + 1) * every_seconds, fps) for k in range(samples)]
     frame_seconds_F = np.array([float(frame_time(n, fps)) for n in range(len(frames_FHW3))])
     hash_K, has_K = picture_hashes(frames_FHW3[::_HASH_EVERY])
-    onset_F = np.interp(
-        frame_seconds_F,
-        (np.arange(len(heard.strength_T)) + 1) / heard.onset_rate_hz,
-        heard.strength_T,
-    )
+    # What a film of more pictures shows is seen at the next one taken.
+    late_seconds = float((1 / fps - 1 / info.video.fps) / 2) if info.video.fps > fps else 0.0
+    speeds = {"flow": flow_F, "motion_energy": seen_FP[:, SEEN_NAMES.index("motion_energy")]}
     assert heard.heard_SA.shape[1] == len(HEARD_NAMES)
     return ClipCurves(
         id=clip_id,
@@ -79,8 +80,11 @@ def film_curves(path: Path, clip_id: str, title: str, every_seconds: Fraction) -
         heard_SA=heard.heard_SA,
         seen_TP=_means(seen_FP, end_S),
         dense_fps=float(fps) if dense else 0.0,
-        motion_F=flow_F if dense else np.empty(0),
-        onset_F=onset_F if dense else np.empty(0),
+        motion_F=change_of(speeds, float(fps)) if dense else np.empty(0),
+        onset_F=onsets_at(heard.strength_T, heard.onset_rate_hz, frame_seconds_F, late_seconds)
+        if dense
+        else np.empty(0),
+        late_seconds=late_seconds,
         strength_T=heard.strength_T,
         onset_rate_hz=heard.onset_rate_hz,
         cut_seconds=cut_seconds,
@@ -96,8 +100,8 @@ def film_curves(path: Path, clip_id: str, title: str, every_seconds: Fraction) -
 
 def _frames(path: Path, film: VideoStream, fps: Fraction) -> np.ndarray:
     """The film's pictures, small, in its own shape: F x H x W x 3 uint8."""
-    rows = min(_ROWS, film.height)
-    fit = Fit(rows, max(8, round(rows * film.width / film.height)))
+    rows = max(_LEAST_SIDE, min(_ROWS, film.height))
+    fit = Fit(rows, max(_LEAST_SIDE, round(rows * film.width / film.height)))
     most = frame_count(MOST_SECONDS, fps)
     if film.duration_seconds is not None:
         most = min(most, frame_count(film.duration_seconds, fps) + 1)

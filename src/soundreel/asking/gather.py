@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -59,13 +60,14 @@ def gather(
     what: Sequence[str | Path],
     cache: Path,
     every_seconds: Fraction = Fraction(1, 2),
+    without: Sequence[str] = (),
     workers: int = 1,
     progress: Listener = silent,
 ) -> Gathered:
     """Measure the clips of a dataset folder, or of video files and folders of them.
 
     cache: a folder for the curves; a clip that did not change is not measured again.
-    every_seconds: of films; a dataset has its own.
+    every_seconds: of films; a dataset has its own. without: patterns of ids to leave out.
 
     A clip that cannot be used is left out and told of; the others go on.
 
@@ -99,6 +101,9 @@ def gather(
     named = ", ".join(map(str, what))
     clips: list[ClipCurves] = []
     left_out: list[LeftOut] = []
+    unwanted = [task for task in tasks if any(fnmatchcase(task.clip_id, p) for p in without)]
+    left_out += [LeftOut(task.clip_id, "left out as asked") for task in unwanted]
+    tasks = [task for task in tasks if task not in unwanted]
     made = map_items(
         partial(_measured, cache=cache),
         tasks,

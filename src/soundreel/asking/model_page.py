@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from soundreel.asking.attribution_page import muting_section
 from soundreel.asking.filming import FilmedClip
 from soundreel.asking.model_question import ModelAnswer, Quality
 from soundreel.asking.report.cell_figures import song_video_matrix
@@ -31,10 +32,8 @@ _LAB_BINS = 40
 _LAB_RANGES = ((0.0, 100.0), (-80.0, 80.0), (-80.0, 80.0))
 
 
-def model_report(
-    answer: ModelAnswer, title: str, written: str, more: Sequence[Section] = ()
-) -> Report:
-    """The whole report on a model; `more`: sections to stand before what was looked at."""
+def model_report(answer: ModelAnswer, title: str, written: str) -> Report:
+    """The whole report on a model; `written`: when, in words."""
     headline, tone = HEADLINES[answer.verdict]
     pixels, sensitivity, choice = answer.pixels, answer.sensitivity, answer.choice
     numbers: tuple[tuple[str, str, str], ...] = ()
@@ -86,6 +85,7 @@ def model_report(
             _beside(answer, choice),
             *([_remembered(answer.memory, answer.clips)] if answer.memory else []),
             *([_quality(answer.quality, answer.clips)] if answer.quality else []),
+            *([muting_section(answer.muted.effects, answer.muted.shares)] if answer.muted else []),
         ]
     return Report(
         title=title,
@@ -93,7 +93,7 @@ def model_report(
         tone=tone,
         opening=tuple(first),
         numbers=numbers,
-        sections=(*sections, *more, _material(answer)),
+        sections=(*sections, _material(answer)),
         limits=MODEL_LIMITS,
         manifest_sha256=answer.digest,
         manifest_json=json.dumps(answer.manifest, indent=2, ensure_ascii=False),
@@ -418,6 +418,17 @@ def model_json(answer: ModelAnswer) -> dict[str, Any]:
         "motion_ratio": None if flow is None else flow.motion_ratio,
     }
     told["model"]["matrix_song_by_video"] = np.round(pixels.score_VV, 4).tolist()
+    if answer.muted is not None:
+        effects = answer.muted.effects
+        told["muting"] = {
+            "parts": list(effects.parts),
+            "picture": list(effects.picture_names),
+            "effect": effects.effect_DP.tolist(),
+            "band_low": effects.low_DP.tolist(),
+            "band_high": effects.high_DP.tolist(),
+            "outside": effects.outside_DP.tolist(),
+            "energy_shares": answer.muted.shares,
+        }
     return _finite(told)
 
 

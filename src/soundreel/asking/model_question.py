@@ -22,6 +22,7 @@ from soundreel.asking.filming import (
 )
 from soundreel.asking.gate import Leak, leaks
 from soundreel.asking.gather import gather
+from soundreel.asking.muted_songs import MutedSongs, mute_songs
 from soundreel.asking.plans import digest_of
 from soundreel.asking.settings import Question
 from soundreel.atomic import write_json
@@ -64,6 +65,7 @@ TESTS = {
     "skill": "secondary",
     "memorisation": "secondary",
     "quality": "descriptive",
+    "muting": "exploratory",
 }
 
 
@@ -99,6 +101,7 @@ class ModelAnswer:
     memory: Memorisation | None
     quality: Quality | None
     controls: tuple[float, ...]
+    muted: MutedSongs | None
     made_of_mean_D: np.ndarray
     mean_frame_D: np.ndarray
     leaks: tuple[Leak, ...]
@@ -114,12 +117,14 @@ def ask_model(
     out: Path,
     question: Question,
     controls: int = 0,
+    stems: Path | None = None,
     workers: int = 1,
     progress: Listener = silent,
 ) -> ModelAnswer:
     """Ask whether a model uses the songs that a dataset held out of its training.
 
     controls: models of the same settings, to be trained on swapped songs (0: none).
+    stems: a folder with separated tracks of each clip, for the muting.
 
     Raises: DatasetError if fewer than two clips are held out, or it has no sound; ModelError for
     a model of the other direction or another recipe, or controls for one without its run folder.
@@ -128,6 +133,8 @@ def ask_model(
     model = load_model(str(model_place))
     require_direction(model.folder, model.direction, "sound-to-picture")
     _check_recipe(dataset, model)
+    if controls > 0:
+        _settings_of(model)
     splits: tuple[Split, ...] = ("val", "test")
     held_out = [load_pairs(dataset, split, progress) for split in splits if dataset.clips(split)]
     names = [name for pairs in held_out for name in pairs.clip_ids]
@@ -175,7 +182,7 @@ def ask_model(
             ("sensitivity", "pixels", "curves", "skill", "choice", "memory", "quality")
         )
         lines = tuple(leak.line for leak in found)
-        return ModelAnswer("INVALID", lines, controls=(), **nothing, **common)
+        return ModelAnswer("INVALID", lines, controls=(), muted=None, **nothing, **common)
     made, truth = [clip.made_TD for clip in clips], [clip.truth_TD for clip in clips]
     times: Any = {"times_by_clip": [clip.times_seconds_T for clip in clips]}
     many: Any = {"draws": question.draws, "seed": question.seed}
@@ -215,6 +222,7 @@ def ask_model(
     progress(Step("test the model", 4, tests, "tests", "quality"))
     quality = _quality(clips, step, question.seed)
     progress(Step("test the model", tests, tests, "tests"))
+    muted = mute_songs(model, dataset, held_out, stems, question.seed, progress)
     scores = tuple(
         _control(dataset, held_out, model, out, number, step, question, progress)
         for number in range(controls)
@@ -239,13 +247,14 @@ def ask_model(
         memory=remembered,
         quality=quality,
         controls=scores,
+        muted=muted,
         **common,
     )
 
 
 def _check_recipe(dataset: Dataset, model: Model) -> None:
     """A model hears a dataset's sound only if both mean the same by a sound image."""
-    for name in ("sample_rate_hz", "channel", "window_samples", "representation", "hop_samples"):
+    for name in ("representation", "sample_rate_hz", "channel", "window_samples", "hop_samples"):
         ours, theirs = getattr(dataset.recipe, name), getattr(model.recipe, name)
         if ours != theirs:
             raise ModelError(
@@ -259,7 +268,10 @@ def _leaks(
 ) -> list[Leak]:
     """What clips that were trained on share with clips that were held out."""
     gathered = gather(
-        [dataset.folder], out.with_name(out.stem + CURVES), Fraction(1, 2), workers, progress
+        [dataset.folder],
+        out.with_name(out.stem + CURVES),
+        workers=workers,
+        progress=progress,
     )
     clips: Sequence[ClipCurves] = gathered.clips
     found = leaks(clips, range(len(clips)))
@@ -285,6 +297,17 @@ def _trained_here(model: Model, training: Pairs) -> bool | None:
     return told.get("places") == pairs_identity(training)["places"]
 
 
+def _settings_of(model: Model) -> tuple[str, dict[str, Any]]:
+    """The preset and the settings that a model was trained with. Raises: ModelError."""
+    config = _run_config(model)
+    if config is None:
+        raise ModelError(
+            f"{model.folder}: lies in no run folder, so its controls' settings are not known: give "
+            "the run folder"
+        )
+    return config["preset"], {k: v for k, v in config["settings"].items() if v is not None}
+
+
 def _control(
     dataset: Dataset,
     held_out: Sequence[Pairs],
@@ -299,19 +322,13 @@ def _control(
 
     Kept beside the report; the same call again goes on where it stopped.
     """
-    config = _run_config(model)
-    if config is None:
-        raise ModelError(
-            f"{model.folder}: lies in no run folder, so its controls' settings are not known: give "
-            "the run folder"
-        )
+    preset, settings = _settings_of(model)
     folder = out.with_name(out.stem + CONTROLS) / str(number)
-    swapped = swapped_dataset(dataset, folder / "dataset", number, progress)
-    settings = {key: value for key, value in config["settings"].items() if value is not None}
+    swapped = swapped_dataset(dataset, folder / "dataset", number, progress, turned=True)
     made = train(
         swapped.folder,
         folder / "run",
-        config["preset"],
+        preset,
         changes={**settings, "seed": number},
         progress=progress,
     )

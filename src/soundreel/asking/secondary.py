@@ -205,7 +205,8 @@ def _cuts(dense: Sequence[ClipCurves], many: dict[str, Any]) -> tuple[Line, CutB
             f"{sum(map(len, cuts))} cuts were found: at least {_LEAST_CUTS} are needed"
         )
     try:
-        found = cuts_on_beats(cuts, [clip.beat_seconds for clip in dense], **many)
+        beats = [clip.beat_seconds + clip.late_seconds for clip in dense]
+        found = cuts_on_beats(cuts, beats, **many)
     except ValueError as error:
         raise _NotRunError(str(error)) from error
     name = "cuts and beats"
@@ -253,7 +254,9 @@ def sync_of(
 ) -> Sync | None:
     """AV-Align or beat alignment of clips of one rate; None where nothing has peaks."""
     heard = [
-        onset_peaks(clip) if statistic == "av-align" else _within(clip.beat_seconds, clip.seconds)
+        onset_peaks(clip)
+        if statistic == "av-align"
+        else _within(clip.beat_seconds + clip.late_seconds, clip.seconds)
         for clip in dense
     ]
     seen = [
@@ -281,7 +284,7 @@ def onset_peaks(clip: ClipCurves) -> np.ndarray:
         _around(Fraction(clip.onset_rate_hz)) // 4,
         _LEAST_SPREADS,
     )
-    return _within((places + 1) / clip.onset_rate_hz, clip.seconds)
+    return _within((places + 1) / clip.onset_rate_hz + clip.late_seconds, clip.seconds)
 
 
 def _around(rate_hz: Fraction) -> int:

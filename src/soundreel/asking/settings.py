@@ -18,8 +18,9 @@ class Question(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     delta: float = Field(default=0.10, gt=0, lt=1)
-    """The smallest effect of interest, as a coupling of the planted-truth corpus: .1 means that
-    a hundredth of the picture's variance comes from the music."""
+    """The smallest effect of interest, as a coupling between curves as they are measured (three of
+    five, in planted corpora of curves): .1 means that the sound explains a hundredth of their
+    variance. What is behind the curves may be coupled more closely than they show."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     draws: int = Field(default=1_999, ge=99, le=100_000)
     """Permutations and shifts of each null."""
@@ -28,6 +29,8 @@ class Question(BaseModel):
     """From one sample of the curves to the next, of films; a dataset has its own step."""
     together: tuple[str, ...] = ()
     """Patterns of clip ids ("bbb_*"): clips of one pattern are of one work and never split."""
+    without: tuple[str, ...] = ()
+    """Patterns of clip ids that are not to be asked."""
     seed: int = Field(default=0, ge=0, lt=2**53)
     model_moments: int = Field(default=240, ge=16)
     """At most this many moments of each unseen song are given to a model."""

@@ -33,10 +33,20 @@ _NOTE = "swapped.json"
 _FADE_SECONDS = Fraction(1, 50)
 
 
-def swapped_dataset(dataset: Dataset, out: Path, seed: int, progress: Listener = silent) -> Dataset:
+def swapped_dataset(
+    dataset: Dataset,
+    out: Path,
+    seed: int,
+    progress: Listener = silent,
+    *,
+    turned: bool = False,
+) -> Dataset:
     """A dataset to train controls on: each training clip has the sound of another training clip.
 
     dataset: an opened dataset; `out`: the new folder; `seed`: whose sound goes to whom.
+    turned: each song also begins somewhere in its middle half, and its beginning follows its end.
+      Songs of a kind are built alike (quiet at first, say): as they are, another song still tells
+      of a video what all songs tell of all videos.
 
     The songs go round a random order of the clips; clips of one group (a shared song, shared
     pictures, one work) never swap among themselves. Where one group is more than half of the
@@ -51,7 +61,7 @@ def swapped_dataset(dataset: Dataset, out: Path, seed: int, progress: Listener =
     damaged, or `out` holds something else (another seed's, another dataset's); StorageError.
     """
     sound_of = swapped_songs(dataset, seed)
-    note = _note(dataset, seed, sound_of)
+    note = _note(dataset, seed, sound_of, turned)
     if is_taken(out):
         return _finished(out, note)
     told = {row.id: row.title for row in dataset.rows}
@@ -60,7 +70,9 @@ def swapped_dataset(dataset: Dataset, out: Path, seed: int, progress: Listener =
     with whole_folder(out) as building:
         swapped = Dataset(building, dataset.recipe, dataset.rows)
         for done, row in enumerate(clips, 1):
-            counts[row.id] = _swap_clip(dataset, swapped, row.id, sound_of.get(row.id, row.id))
+            other = sound_of.get(row.id, row.id)
+            turn = _turn(seed, row.id) if turned and other != row.id else 0.0
+            counts[row.id] = _swap_clip(dataset, swapped, row.id, other, turn)
             progress(Step("swap", done, len(clips), "clips", row.id))
         rows = [
             _swapped_row(row, told[sound_of[row.id]]) if row.id in sound_of else row
@@ -109,11 +121,12 @@ def swapped_songs(dataset: Dataset, seed: int) -> dict[str, str]:
     return to_most | {clip: most[place] for place, clip in enumerate(others)}
 
 
-def _note(dataset: Dataset, seed: int, sound_of: dict[str, str]) -> dict[str, Any]:
+def _note(dataset: Dataset, seed: int, sound_of: dict[str, str], turned: bool) -> dict[str, Any]:
     """What swapped.json says, and what tells one control from another."""
     return {
         "format": _FORMAT,
         "seed": seed,
+        "turned": turned,
         "sound_of": dict(sorted(sound_of.items())),
         "clips": [[row.id, row.split, row.sha256] for row in dataset.rows],
         "pairs": sum(len(dataset.frames(row.id)) for row in dataset.clips()),
@@ -142,25 +155,37 @@ def _finished(out: Path, note: dict[str, Any]) -> Dataset:
     return open_dataset(out)
 
 
-def _swap_clip(dataset: Dataset, swapped: Dataset, clip: str, other: str) -> int:
-    """A clip's frames with the sound of another (or its own); returns how many pairs it has."""
+def _turn(seed: int, clip: str) -> float:
+    """Where in its new song a clip begins, as a share of the song: a quarter to three quarters."""
+    return float(numpy_generator_for(seed, f"turned song of {clip}").uniform(0.25, 0.75))
+
+
+def _swap_clip(dataset: Dataset, swapped: Dataset, clip: str, other: str, turn: float) -> int:
+    """A clip's frames with the sound of another (or its own); returns how many pairs it has.
+
+    turn: the share of the other sound that is put at its end.
+    """
     frames = dataset.frames(clip)
     for _, path in frames:
         _link(path, swapped.clip_folder(clip) / "frames" / path.name)
     if dataset.recipe.sound_images == "stored":
         own, images = dataset.sound_images(clip), dataset.sound_images(other)
         for place, (_, path) in enumerate(own):
-            image = images[place % len(images)][1]
+            image = images[(place + round(turn * len(images))) % len(images)][1]
             _link(image, swapped.clip_folder(clip) / "sound_images" / path.name)
         return len(frames)
     rate = dataset.recipe.sample_rate_hz
     source, target = dataset.sound_path(other), swapped.sound_path(clip)
     try:
         wanted = samples_before(sound_duration(dataset.sound_path(clip)), rate)
-        if other == clip or samples_before(sound_duration(source), rate) >= wanted:
+        there = samples_before(sound_duration(source), rate)
+        if other == clip or (there >= wanted and turn == 0):
             _link(source, target)
         else:
-            sound = lengthened(read_sound(source, rate, "left"), wanted, rate)
+            first = round(turn * there)
+            # Long enough to begin anywhere in it, joined without a jump where it begins anew.
+            sound = lengthened(read_sound(source, rate, "left"), first + max(wanted, there), rate)
+            sound = sound[first:]
             write_sound(target, sound, rate)
     except MediaError as error:
         raise DatasetError(f"{error} (delete the clip's folder, or prepare anew)") from error

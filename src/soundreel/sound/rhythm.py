@@ -23,6 +23,7 @@ _ONSET_RATE_HZ = 100
 _ONSET_WINDOW_SECONDS = Fraction(2_048, 44_100)
 ONSET_BANDS = 40
 _ONSET_LOW_HZ, _ONSET_HIGH_HZ = 30.0, 11_000.0
+_LOG_LOW_HZ, _LOG_HIGH_HZ = 60.0, 14_000.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,33 @@ def spectral_centroid(
         centroids.append(
             np.where(silent_T, 0, amplitude_TF @ frequency_hz_F / np.where(silent_T, 1, total_T))
         )
+    return np.concatenate(centroids) if centroids else np.empty(0)
+
+
+def log_centroid(
+    sound_N: np.ndarray,
+    sample_rate_hz: int,
+    times_seconds: Sequence[Fraction | float] | np.ndarray,
+    window_seconds: float = 0.1,
+) -> np.ndarray:
+    """The middle of the spectrum as the ear lays it out: the mean of log2(frequency / 1 kHz).
+
+    Weighted by the amplitude that each octave holds, from 60 Hz to 14 kHz, in the last
+    `window_seconds` before each time. Beside `spectral_centroid`, in which the top octave counts
+    as much as all others together, it follows bass and voice too.
+
+    Shape: N, float in [-1, 1] -> T, float64, in octaves; 0 (1 kHz) for silence.
+    """
+    window = _window_samples(window_seconds, sample_rate_hz)
+    centroids = []
+    for power_TF, frequency_hz_F in _powers(sound_N, sample_rate_hz, times_seconds, window):
+        heard_F = (frequency_hz_F >= _LOG_LOW_HZ) & (frequency_hz_F <= _LOG_HIGH_HZ)
+        octave_F = np.log2(frequency_hz_F[heard_F] / 1000)
+        # On a logarithmic axis a bin is as wide as its share of its own frequency.
+        amplitude_TF = np.sqrt(power_TF[:, heard_F]) / frequency_hz_F[heard_F]
+        silent_T = power_TF.sum(1) < 10 ** (SILENCE_DB / 10)
+        total_T = np.where(silent_T, 1, amplitude_TF.sum(1).clip(1e-300))
+        centroids.append(np.where(silent_T, 0, amplitude_TF @ octave_F / total_T))
     return np.concatenate(centroids) if centroids else np.empty(0)
 
 

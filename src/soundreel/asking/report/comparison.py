@@ -76,7 +76,7 @@ _COLUMNS = (
         0.0,
     ),
     _Column("usefulness", "usefulness", "its own song's video, less another's", signed, 0.0),
-    _Column("skill", "skill", "error saved against the best of the simple guesses", signed, 0.0),
+    _Column("skill", "skill", "error saved against the mean picture of training", signed, 0.0),
     _Column("two_choice", "2AFC", "right of two moments; guessing gives 50 %", share, 0.5),
     _Column("copy_rate", "copies", "pictures that are nearly a training frame", share, 0.0),
     _Column("realism", "realism", "distance from real pictures; less is better", _two, 0.0),

@@ -99,7 +99,7 @@ def test_a_model_that_listens_uses_the_music(dataset, monkeypatch, tmp_path):
     assert numbers["ci_95"][0] > 0
     assert numbers["two_afc"] > 0.55
     assert numbers["memorisation"] == "does not copy"
-    assert "low" in numbers["muting"]["parts"]
+    assert "low" in answer.numbers["muting"]["parts"]
     matrix = np.array(numbers["matrix_song_by_video"])
     assert matrix.shape == (6, 6)
     page = (tmp_path / "r.html").read_text()

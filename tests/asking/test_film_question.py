@@ -16,6 +16,7 @@ from soundreel.asking.film_question import ask_films
 from soundreel.asking.report.page import write_report
 from soundreel.asking.settings import Question
 from soundreel.errors import DatasetError
+from soundreel.evidence.lag_curve import lag_curve
 from soundreel.evidence.nulls import holm
 from soundreel.progress import Step
 
@@ -76,11 +77,19 @@ def test_one_film_alone_is_held_against_its_own_song_at_other_times(folder):
     for line in own.tests.lines:
         assert line.swap_mean is None
         assert line.p_swap is None
-    # A fiftieth of all times (two pictures of 12 s) is as good as the own one, at least.
+    # A fiftieth of all shifts (a picture either way, of 3 s) is as good as none, about.
     align = lines_of(own)["AV-Align"]
     assert align.p_value is not None
-    assert align.p_value > 2 / 15 / 12
+    assert 1 / 100 < align.p_value < 1 / 30
     assert "single film" in " ".join(film_report(own, "", "").opening)
+    # A lag is no evidence without another film's: it is drawn, and not tested.
+    lags, drawn = lines_of(own)["motion and onsets"], own.tests.lags
+    assert lags.value is lags.p_value is lags.p_holm is None
+    assert lags.why.startswith("two films are needed")
+    assert drawn is not None
+    assert abs(drawn.seconds_L[drawn.correlation_L.argmax()]) <= 0.14
+    # The song moved by so little has the same peak at another lag.
+    assert drawn.correlation_L.max() <= 1.05 * drawn.band
 
     other = ask_films([folder / "other-0.mp4"], folder / "one.html", FEW)
     assert other.verdict == "not seen to be in step"
@@ -88,7 +97,17 @@ def test_one_film_alone_is_held_against_its_own_song_at_other_times(folder):
     short = flashing_film(folder / "short.mp4", 3, 3, seconds=4)
     answer = ask_films([short], folder / "short.html", FEW)
     assert answer.verdict == "not seen to be in step"
-    assert "would need about 8 s" in " ".join(film_report(answer, "", "").opening)
+    assert "would need about 11 s" in " ".join(film_report(answer, "", "").opening)
+
+
+def test_the_lags_of_one_film_are_those_of_two_that_are_the_same(folder):
+    clip = film_curves(folder / "own-2.mp4", "a", "a", Fraction(1, 15))
+    film = at_rate(clip, Fraction(15))
+    one = film_tests([film], Fraction(15), 0.05, 99, 0).lags
+    two = lag_curve([film.motion_F] * 2, [film.onset_F] * 2, 15, 0.5, 4.0, draws=9)
+    assert one is not None
+    np.testing.assert_allclose(one.seconds_L, two.lags_seconds_L)
+    np.testing.assert_allclose(one.correlation_L, two.correlation_L, atol=1e-9)
 
 
 def test_what_cannot_be_asked_is_left_out_and_told_of(folder, tmp_path):

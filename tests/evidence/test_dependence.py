@@ -20,7 +20,8 @@ from soundreel.evidence.dependence import (
 )
 from soundreel.evidence.nulls import permutation_p, uniform_permutations
 from soundreel.evidence.refitting import Ridge, refitted_scores
-from soundreel.evidence.streams import Clip, shifted, standardised, with_lags
+from soundreel.evidence.streams import Clip, overlapping, shifted, standardised, with_lags
+from soundreel.evidence.wrong_ways import shifts_alone
 from soundreel.seeding import numpy_generator_for
 from soundreel.synthetic.features import planted_features
 from soundreel.synthetic.truth import PlantedTruth
@@ -63,8 +64,11 @@ def naive_standard(x: np.ndarray) -> np.ndarray:
     return left / left.std(axis=0)
 
 
-def naive_scores(sounds, pictures, fold_V, ridge: Ridge) -> np.ndarray:
-    """sounds, pictures: for each video T x D, standardised; the score of each video."""
+def naive_scores(sounds, pictures, fold_V, ridge: Ridge, shares=None) -> np.ndarray:
+    """sounds, pictures: for each video T x D, standardised; the score of each video.
+
+    shares: how much of each video's time has sound, which is 0 for the rest of it.
+    """
     score_V = np.empty(len(sounds))
     for fold in range(fold_V.max() + 1):
         learn = np.flatnonzero(fold_V != fold)
@@ -72,21 +76,43 @@ def naive_scores(sounds, pictures, fold_V, ridge: Ridge) -> np.ndarray:
             np.concatenate([sounds[v] for v in learn]),
             np.concatenate([pictures[v] for v in learn]),
         )
-        of_sound = PCA(min(ridge.sound_components, x.shape[1]), svd_solver="full").fit(x)
+        # What is left of a song that ends early need not have mean 0, and keeps it.
+        both_ways = np.concatenate([x, -x])
+        of_sound = PCA(min(ridge.sound_components, x.shape[1]), svd_solver="full").fit(both_ways)
         of_picture = PCA(min(ridge.picture_components, y.shape[1]), svd_solver="full").fit(y)
         fit = SklearnRidge(alpha=ridge.strength * len(x), fit_intercept=False)
         fit.fit(of_sound.transform(x), of_picture.transform(y))
         for v in np.flatnonzero(fold_V == fold):
             guess = fit.predict(of_sound.transform(sounds[v])).reshape(len(sounds[v]), -1)
             truth = of_picture.transform(pictures[v])
-            each = [np.corrcoef(guess[:, k], truth[:, k])[0, 1] for k in range(truth.shape[1])]
-            score_V[v] = np.mean(each)
-    return score_V
+            length = np.linalg.norm(guess, axis=0) * np.linalg.norm(truth, axis=0)
+            score_V[v] = np.mean((guess * truth).sum(axis=0) / length)
+    return score_V if shares is None else score_V / np.sqrt(shares)
 
 
 def weighted(x: np.ndarray, design: Design) -> np.ndarray:
     weights = design.sound_weights or (1.0,) * x.shape[1]
     return naive_standard(x) * np.array(weights)
+
+
+def naive_shifts(clip, design):
+    """A clip's song at other times, 6 to 12 s away, and the share of the clip that each fills."""
+    count, seconds = len(clip.picture_TP), design.every_seconds
+    far = [by for by in range(-count, count + 1) if 6 <= abs(by) * seconds <= 12]
+    # As much more sound as the picture would have there.
+    starts = [clip.lead + by for by in far if 0 <= clip.lead + by <= len(clip.sound_SA) - count]
+    if len(starts) >= 8:
+        return [(weighted(clip.sound_SA[start:][:count], design), 1.0) for start in starts]
+    sound = weighted(clip.sound_SA[clip.lead :][:count], design)
+    choices = []
+    for by in far:
+        share = (count - abs(by)) / count
+        moved = np.zeros_like(sound)
+        for t in range(count):
+            if 0 <= t - by < count:
+                moved[t] = sound[t - by] / np.sqrt(share)
+        choices.append((moved, share))
+    return choices
 
 
 def naive_test(clips, groups, design):
@@ -114,21 +140,14 @@ def naive_test(clips, groups, design):
     observed = scored(own)
     swaps = np.array([scored([relative(row[v], v) for v in places]) for row in songs_BV])
     seconds = np.array([scored([absolute(row[v], v) for v in places]) for row in songs_BV])
-    least = round(design.least_shift_seconds / design.every_seconds)
     rng = numpy_generator_for(design.seed, "ask/shifts")
-    choices = []
-    for clip, sound in zip(clips, own, strict=True):
-        count, room = len(sound), len(clip.sound_SA) - len(sound)
-        starts = [start for start in range(room + 1) if abs(start - clip.lead) >= least]
-        if len(starts) >= 20:
-            choices.append([clip.sound_SA[start : start + count] for start in starts])
-        else:
-            by = range(least, count - least + 1)
-            choices.append([np.roll(sound, n, axis=0) for n in by])
-    drawn_BV = np.stack(
-        [rng.integers(1, len(choice) + 1, design.draws) for choice in choices], axis=1
-    )
-    shifts = np.array([scored([choices[v][row[v] - 1] for v in places]) for row in drawn_BV])
+    choices = [naive_shifts(clip, design) for clip in clips]
+    drawn_BV = np.stack([rng.integers(1, len(n) + 1, design.draws) for n in choices], axis=1)
+    shifts = []
+    for row in drawn_BV:
+        sounds, shares = zip(*[choices[v][row[v] - 1] for v in places], strict=True)
+        shifts.append(naive_scores(sounds, pictures, fold_V, design.ridge, np.array(shares)))
+    shifts = np.array(shifts)
     return observed, swaps, seconds, shifts
 
 
@@ -291,6 +310,41 @@ def test_fades_that_all_share_do_not_pass_for_dependence():
     assert sum(one.p_value <= 0.05 for one in found) <= 1
 
 
+def pulsing(seed: int, videos: int = 12, every: float = 0.5) -> list[Clip]:
+    """Clips whose curves pulse at their song's tempo, at a phase of their own: nothing is shared.
+
+    30 to 60 s each; the tempo wanders by half a percent.
+    """
+    rng = np.random.default_rng(seed)
+    clips = []
+    for _ in range(videos):
+        count = int(rng.uniform(30, 60) / every)
+        place_T = np.linspace(0, 1, count)
+        wander_T = np.cos(2 * np.pi * (rng.uniform(0.5, 1.5) * place_T + rng.random()))
+        beat_T1 = np.cumsum(rng.uniform(70, 150) / 60 * (1 + 0.007 * wander_T))[:, None] * every
+        heard, seen = (
+            np.cos(2 * np.pi * (beat_T1 + phase + np.arange(4) / 4))
+            + 0.5 * rng.standard_normal((count, 4))
+            for phase in rng.random(2)
+        )
+        clips.append(Clip(heard, seen))
+    return clips
+
+
+def test_a_picture_that_pulses_at_its_songs_tempo_at_any_phase_is_no_dependence():
+    """At most .07; 60 corpora here, so 1.6 standard errors of .033 more."""
+    ps = []
+    for seed in range(60):
+        clips, design = pulsing(seed), Design(0.5, delta=0.05, draws=99, seed=seed)
+        found = dependence(clips, range(12), design)
+        ps.append((found.p_shift, found.p_swap, shifts_alone(clips, range(12), design)))
+    by_shift, by_swap, in_a_circle = (np.array(ps) <= 0.05).mean(axis=0)
+    assert by_shift <= 0.12
+    # It is a trap: another song has another tempo, and a circle joins two phases.
+    assert by_swap > 0.3
+    assert in_a_circle > 0.15
+
+
 def test_slow_trends_are_the_slow_bands_alone():
     rng = np.random.default_rng(4)
     place = np.arange(60) / 60
@@ -387,20 +441,30 @@ def test_standardising_takes_the_slow_cosines_away(count):
 
 def test_shifts_keep_their_distance():
     clip = some_clips(0, [30], surplus=40, lead=9)[0]
-    plain = shifted(clip, 4)
+    plain = shifted(clip, 4, 8)
+    assert plain is not None
     np.testing.assert_array_equal(plain[0], clip.own_sound)
-    starts = [0, 1, 2, 3, 4, 5, *range(13, 41)]
+    starts = [1, 2, 3, 4, 5, 13, 14, 15, 16, 17]
     assert len(plain) == 1 + len(starts)
     for start, sound in zip(starts, plain[1:], strict=True):
         np.testing.assert_array_equal(sound, clip.sound_SA[start : start + 30])
-    short = some_clips(0, [10])[0]
-    circular = shifted(short, 4)
-    assert len(circular) == 1 + 3
-    for by, sound in zip((4, 5, 6), circular[1:], strict=True):
-        np.testing.assert_array_equal(sound, np.roll(short.sound_SA, by, axis=0))
-    np.testing.assert_array_equal(
-        shifted(short, 9)[1:], [np.roll(short.sound_SA, 5, axis=0)]
-    )  # too short for the distance: half its length
+    # 8 others are enough, 3 before and 5 after; 7 are not.
+    assert shifted(Clip(clip.sound_SA[3:47], clip.picture_TP, 6), 4, 8) is not None
+    assert shifted(Clip(clip.sound_SA[3:46], clip.picture_TP, 6), 4, 8) is None
+    assert shifted(some_clips(0, [30])[0], 4, 8) is None
+
+
+def test_what_overlaps_does_not_come_round():
+    sound = standardised(smooth(np.random.default_rng(0), 30, 3)[None], EVERY)[0]
+    moved, shares = overlapping(sound, 4, 8)
+    far = [0, *range(-8, -3), *range(4, 9)]
+    np.testing.assert_allclose(shares, [1 - abs(by) / 30 for by in far])
+    for by, share, candidate in zip(far, shares, moved, strict=True):
+        padded = np.pad(sound, ((9, 9), (0, 0)))
+        np.testing.assert_allclose(candidate * np.sqrt(share), padded[9 - by : 39 - by])
+    # Too short for the distance: a quarter of the length and the next, up to half.
+    _, shares = overlapping(sound[:16], 9, 12)
+    np.testing.assert_allclose(sorted(set(16 - 16 * shares)), [0, 4, 5, 6, 7, 8])
 
 
 def test_lags_are_what_was_heard_before():

@@ -22,11 +22,12 @@ def standard(x: np.ndarray) -> np.ndarray:
 
 
 def naive_ranks(predicted: np.ndarray, true: np.ndarray, shift: int = 0) -> np.ndarray:
+    """Moved by up to half a clip, the other way beyond; only where there is a prediction then."""
     count = len(true)
     predicted = standard(predicted[np.arange(count) * len(predicted) // count])
     predicted, true = np.roll(predicted, shift, axis=0), standard(true)
     ranks = []
-    for t in range(count):
+    for t in range(shift, count) if shift <= count // 2 else range(shift):
         seen = predicted[[(t + d) % count for d in (-1, 0, 1)]].ravel()
 
         def likeness(other, seen=seen):

@@ -105,13 +105,14 @@ def test_skill_refuses_what_only_a_program_can_do_wrong():
         losses_by_clip(made, truth, 2.0, made_of_mean_D=made[0][0], training_frames_ND=made[0][:0])
 
 
-def loop_rate(made, truth, time, away: float = 6) -> float:
+def loop_rate(made, truth, time, away: float = 6, by: int = 0) -> float:
+    """What was made for moment t + by stands at t, where there is such a moment."""
     won = []
-    for t in range(len(truth)):
+    for t in range(max(0, -by), min(len(truth), len(truth) - by)):
         for other in range(len(truth)):
             if abs(time[t] - time[other]) >= away:
-                own = round(float(((made[t] - truth[t]) ** 2).sum()), 9)
-                far = round(float(((made[t] - truth[other]) ** 2).sum()), 9)
+                own = round(float(((made[t + by] - truth[t]) ** 2).sum()), 9)
+                far = round(float(((made[t + by] - truth[other]) ** 2).sum()), 9)
                 won.append(1 if own < far else 0.5 if own == far else 0)
     return float(np.mean(won))
 
@@ -126,11 +127,11 @@ def test_rates_are_those_of_plain_loops(gaps, monkeypatch):
     if gaps:
         time[25:] += 4.3
     rates = rates_by_shift(made, truth, time, 6)
-    for shift in (0, 1, 17, count - 1):
-        moved = np.array([made[(t + shift) % count] for t in range(count)])
-        expected = loop_rate(moved, truth, time)
-        assert rates[shift] == pytest.approx(expected, abs=1e-9)
-        assert rate_of(moved, truth, time, 6) == pytest.approx(expected, abs=1e-9)
+    for shift in (0, 1, 13, count // 2, count // 2 + 1, count - 5, count - 1):
+        by = shift if shift <= count // 2 else shift - count
+        assert rates[shift] == pytest.approx(loop_rate(made, truth, time, by=by), abs=1e-9)
+    expected = loop_rate(made, truth, time)
+    assert rate_of(made, truth, time, 6) == rates[0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_right_moment_is_told_by_a_model_that_follows_only():

@@ -207,7 +207,26 @@ def test_a_single_clip_has_shifts_only(statistic):
     audio, visual, seconds = random_corpus(2, clips=1, share=0.5)
     found = sync(audio, visual, seconds, FPS, statistic)
     assert found.swap_null_B is found.swap_p is found.swap_mean is found.swap_effect is None
-    assert found.p_value == found.shift_p <= 0.01
+    assert found.p_value == found.shift_p <= 0.03, "two of a hundred shifts are next to none"
+
+
+@pytest.mark.parametrize(("seconds", "reach"), [(30, 2), (30, 3), (6, 1.5)])
+def test_songs_move_by_every_time_within_reach(seconds, reach):
+    """One event each: they meet in as many shifts as end within a frame of their distance."""
+    farthest = 2 if reach == 2 else 3
+    for apart in (0, -0.9 * reach, 0.9 * reach, reach + 0.05):
+        heard, seen = seconds / 2 - apart / 2, seconds / 2 + apart / 2
+        one = [np.array([heard])], [np.array([seen])], [seconds]
+        found = sync(*one, FPS, draws=9_999, shift_seconds=farthest)
+        expected = 1 / 24 / reach if abs(apart) < reach else 0
+        assert abs(found.shift_mean - expected) <= 5 * np.sqrt(expected / 9_999)
+
+
+def test_moved_songs_count_where_both_are():
+    """A beat every half second is never farther than a quarter from a visual one, but outside."""
+    beats = np.arange(0, 30.01, 0.5)
+    found = sync([beats], [beats], [30], FPS, "beat-alignment", 499, sigma_seconds=0.25)
+    assert 0.59 < found.shift_null_B.min() < np.exp(-0.5) + 0.01
 
 
 def test_a_delay_of_the_picture_is_seen_when_it_is_taken_back():
@@ -217,24 +236,48 @@ def test_a_delay_of_the_picture_is_seen_when_it_is_taken_back():
     assert sync(audio, earlier, seconds, FPS, draws=199).p_value == 1 / 200
 
 
+def pulsing(rng, seconds, wander):
+    """Beats of one tempo that wanders by so much (root mean square), from two random phases."""
+    time = np.arange(0, seconds, 0.002)
+    waves = np.cos(2 * np.pi * (rng.uniform(0.5, 1.5) * time / seconds + rng.random()))
+    beat = np.cumsum(rng.uniform(70, 150) / 60 * (1 + wander * np.sqrt(2) * waves)) * 0.002
+    both = []
+    for phase in rng.random(2):
+        at = time[1:][np.diff(np.floor(beat + phase)) > 0]
+        both.append(np.sort(at + 0.02 * rng.standard_normal(len(at))).clip(0, seconds))
+    return both
+
+
 def traps(name, rng, clips=12):
-    """Corpora in which nothing seen depends on when something is heard."""
-    if name == "independent":
-        length = rng.uniform(20, 40, clips)
-        return [events(rng, s) for s in length], [events(rng, s) for s in length], length
-    rate, period = rng.uniform(0.5, 4, clips), rng.uniform(0.4, 0.85, clips)
+    """Corpora in which no clip's picture depends on when something is heard in its own song."""
+    length = rng.uniform(25, 40, clips)
+    common = rng.uniform(2, 23, 4)
 
-    def one(clip):
+    def one(seconds, rate):
+        if name == "the same few moments in all":
+            also = common + 0.01 * rng.standard_normal(len(common))
+            return np.sort(np.concatenate([also, events(rng, seconds)]))
         if name == "busy songs, busy videos":
-            return events(rng, 30, rate[clip])
+            return events(rng, seconds, rate)
         if name == "crowded at the end":
-            return 30 * np.sqrt(events(rng, 30) / 30)
-        assert name == "the song's tempo at another phase"
-        beats = np.arange(rng.uniform(0, period[clip]), 30, period[clip])
-        return np.sort(beats + 0.02 * rng.standard_normal(len(beats))).clip(0, 30)
+            return seconds * np.sqrt(events(rng, seconds) / seconds)
+        assert name == "independent"
+        return events(rng, seconds)
 
-    heard, seen = ([one(clip) for clip in range(clips)] for _ in range(2))
-    return heard, seen, np.full(clips, 30.0)
+    pairs = []
+    for seconds, rate in zip(length, rng.uniform(0.5, 4, clips), strict=True):
+        if name in WANDER:
+            pairs.append(pulsing(rng, seconds, WANDER[name]))
+        else:
+            pairs.append([one(seconds, rate) for _ in range(2)])
+    return [heard for heard, _ in pairs], [seen for _, seen in pairs], length
+
+
+WANDER = {
+    "the song's tempo at another phase": 0.0,
+    "the same, wandering by half a percent": 0.005,
+    "the same, wandering by two": 0.02,
+}
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
@@ -244,7 +287,8 @@ def traps(name, rng, clips=12):
         "independent",
         "busy songs, busy videos",
         "crowded at the end",
-        "the song's tempo at another phase",
+        "the same few moments in all",
+        *WANDER,
     ],
 )
 def test_without_coupling_few_corpora_are_significant(trap, statistic):
@@ -257,6 +301,15 @@ def test_without_coupling_few_corpora_are_significant(trap, statistic):
     if trap == "independent":
         assert abs(np.mean([one.swap_effect or 0 for one in found])) < 0.004
         assert abs(np.mean([one.shift_effect for one in found])) < 0.004
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_a_single_pulsing_clip_is_seldom_significant(statistic):
+    found = []
+    for seed in range(200):
+        heard, seen = pulsing(np.random.default_rng(seed), 30, 0.005)
+        found.append(sync([heard], [seen], [30], FPS, statistic, 99, seed))
+    assert np.mean([one.p_value <= 0.05 for one in found]) <= 0.09
 
 
 def test_a_tenth_of_common_events_is_found():
@@ -292,6 +345,7 @@ def test_clips_without_peaks_are_left_out():
         ([[1.0]], [[1.0]], [9.0], {"draws": 0}, "0 draws"),
         ([[1.0]], [[1.0]], [9.0], {"sigma_seconds": -1}, "-1"),
         ([[1.0]], [[1.0]], [9.0], {"fps": 0}, "0 frames"),
+        ([[1.0]], [[1.0]], [9.0], {"shift_seconds": 0}, "shifts of up to 0 s"),
     ],
 )
 def test_what_makes_no_sense_is_refused(audio, visual, seconds, more, says):

@@ -43,12 +43,16 @@ def test_scores_of_shifts_are_those_of_plain_loops(each_column, monkeypatch):
         terms, scores = clips.slow_terms(clip), own_scores_by_shift(clips, clip, each_column)
         a, b = (without_drift(x[clip], terms) for x in (made, truth))
         for shift in range(len(a)):
-            moved = np.array([a[(t + shift) % len(a)] for t in range(len(a))])
+            by = shift if shift <= len(a) // 2 else shift - len(a)
+            both = [t for t in range(len(a)) if 0 <= t + by < len(a)]
+            moved, seen = np.array([a[t + by] for t in both]), np.array([b[t] for t in both])
             if each_column:
-                pairs = zip(moved.T, b.T, strict=True)
-                expected = np.mean([x @ y / np.sqrt(x @ x * (y @ y)) for x, y in pairs])
+                products, columns = (moved * seen).sum(0), zip(a.T, b.T, strict=True)
+                norms = [np.linalg.norm(x) * np.linalg.norm(y) for x, y in columns]
+                score = (products / norms).mean()
             else:
-                expected = (moved * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
+                score = (moved * seen).sum() / (np.linalg.norm(a) * np.linalg.norm(b))
+            expected = score * len(a) / len(both)
             assert scores[shift] == pytest.approx(expected, abs=1e-9)
         assert scores[0] == pytest.approx(score_matrices(clips, each_column)[0][clip, clip])
 

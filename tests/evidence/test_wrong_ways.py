@@ -8,7 +8,8 @@ from scipy.stats import chisquare, t, ttest_1samp
 
 from soundreel.evidence.dependence import Design, dependence, folds_of
 from soundreel.evidence.nulls import permutation_p, uniform_permutations
-from soundreel.evidence.streams import Clip
+from soundreel.evidence.refitting import refitted_scores
+from soundreel.evidence.streams import Clip, standardised
 from soundreel.evidence.wrong_ways import (
     WRONG_WAYS,
     _deranged,
@@ -66,12 +67,23 @@ def test_derangements_leave_nothing_in_its_place_and_are_uniform():
         _deranged(1, 5, np.random.default_rng(0))
 
 
-def test_shifts_alone_are_the_tests_own_where_nothing_surrounds_the_picture():
+def test_shifts_alone_go_in_a_circle_whatever_surrounds_the_picture():
     clips = planted(2, coupling=0.1)
-    # The same null, drawn by another stream.
-    design = replace(DESIGN, draws=999)
-    expected = dependence(clips, range(12), design).p_shift
-    assert shifts_alone(clips, range(12), design) == pytest.approx(expected, abs=0.05)
+    # 6 s are 4 samples: a clip of 40 can be moved by 4 to 36 of them.
+    rng = numpy_generator_for(DESIGN.seed, "wrong/shifts")
+    by_BV = np.stack([rng.integers(4, 37, DESIGN.draws) for _ in clips], axis=1)
+    fold_V = folds_of(range(12), DESIGN.folds, DESIGN.seed)
+    pictures = [standardised(clip.picture_TP[None], 1.5)[0] for clip in clips]
+
+    def score(by_V) -> float:
+        rolled = [np.roll(clip.sound_SA, by, axis=0) for clip, by in zip(clips, by_V, strict=True)]
+        ready = [standardised(sound[None], 1.5) for sound in rolled]
+        own_1V = np.zeros((1, 12), int)
+        made = refitted_scores(lambda v: ready[v], pictures, own_1V, fold_V, DESIGN.ridge)
+        return float(made.score_BV.mean())
+
+    expected = permutation_p(score([0] * 12), np.array([score(by_V) for by_V in by_BV]))
+    assert shifts_alone(clips, range(12), DESIGN) == expected
     wider = [
         Clip(
             np.concatenate([clip.sound_SA[:5] * 9, clip.sound_SA, clip.sound_SA]),
@@ -80,7 +92,7 @@ def test_shifts_alone_are_the_tests_own_where_nothing_surrounds_the_picture():
         )
         for clip in clips
     ]
-    assert shifts_alone(wider, range(12), design) == shifts_alone(clips, range(12), design)
+    assert shifts_alone(wider, range(12), DESIGN) == expected
 
 
 @pytest.mark.parametrize("name", WRONG_WAYS)

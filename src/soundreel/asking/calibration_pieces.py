@@ -26,7 +26,7 @@ from soundreel.synthetic.truth import FADE_UNITS, PlantedTruth, fade_depth
 #: So many corpora are one piece: one file, and one item of work.
 PIECE = 20
 #: Counts up when a test would answer otherwise than before: kept pieces are then made anew.
-_EDITION = 1
+EDITION = 2
 
 EVERY_SECONDS = 1.5
 #: A score that is about what a coupling of .1 gives; it decides nothing that is counted here.
@@ -134,7 +134,7 @@ class Piece:
             **asdict(self),
             "corpora": asdict(self.corpora) | {"truth": self.corpora.truth.model_dump()},
             "test": f"{test.__module__}.{test.__qualname__}" if self.what == "test" else "",
-            "edition": _EDITION,
+            "edition": EDITION,
         }
         written = json.dumps(told, sort_keys=True)
         digest = hashlib.blake2b(written.encode(), digest_size=6).hexdigest()

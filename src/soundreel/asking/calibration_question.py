@@ -28,7 +28,7 @@ from soundreel.progress import Listener
 PIECES, MANIFEST = ".pieces", ".manifest.json"
 #: Of the null corpora of each switch: one in so many is tried the wrong ways, looked for power
 #: with, and rendered to films.
-_WRONG, _POWER, _RENDERED = 2, 5, 25
+_WRONG, _POWER, _RENDERED = 5, 5, 25
 _LEAST_POWER = 20
 _DRAWS = 199
 
@@ -94,7 +94,10 @@ def ask_calibration(
     def ask(what: Sequence[Path], report: Path) -> tuple[str, float | None]:
         question = Question(seed=seed)
         answer = ask_clips(what, report, question, workers, only_confirmatory=True)
-        return answer.verdict, None if answer.test is None else answer.test.p_value
+        if answer.test is None:
+            return answer.verdict, None
+        # The test's own word: the answer's is INVALID as long as no calibration has been passed.
+        return answer.test.verdict, answer.test.p_value
 
     rendered = calibrate_rendered(
         pieces / "films",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from soundreel.asking.calibrated import calibrated
 from soundreel.asking.curves import ClipCurves
 from soundreel.asking.gate import Leak, groups_from, leaks
 from soundreel.asking.gather import Gathered, gather
@@ -31,7 +32,8 @@ _CORPORA = 12
 class DatasetAnswer:
     """What was found of a dataset.
 
-    verdict: INVALID where clips leak, and then `test` and `rest` are None.
+    verdict: INVALID where clips leak, and then `test` and `rest` are None; or where the test as
+    it is now has not passed its calibration.
     delta_score: the smallest effect of interest in score units.
     planted: (coupling, mean score of planted corpora like this one), for the power curve.
     manifest, digest: what was decided before the first test, and its SHA-256.
@@ -108,7 +110,8 @@ def ask_clips(
         answer["planted"] = tuple(
             (coupling, planted_score(coupling, clips, design, _CORPORA)) for coupling in _COUPLINGS
         )
-    return DatasetAnswer(test.verdict, test, rest, **answer)
+    verdict = test.verdict if calibrated().holds else "INVALID"
+    return DatasetAnswer(verdict, test, rest, **answer)
 
 
 def design_for(

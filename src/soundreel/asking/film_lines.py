@@ -23,7 +23,6 @@ from soundreel.evidence.cut_beats import CutBeats, cuts_on_beats
 from soundreel.evidence.lag_curve import lag_curve
 from soundreel.evidence.nulls import Z_95, holm
 from soundreel.evidence.streams import standardised
-from soundreel.evidence.sync import FAR_SECONDS, SIGMA_SECONDS
 from soundreel.timeline import exact_seconds, frame_shown_at, frame_time
 
 #: What is tested, and the unit that its value is in.
@@ -34,6 +33,11 @@ LINES = {
     "motion and onsets": "largest correlation over lags",
 }
 MOST_LAG_SECONDS = Fraction(1, 2)
+#: How far songs are moved to see whether films' lags agree (see `lag_curve`).
+NEAR_SECONDS = Fraction(2)
+#: How far the song of a single film is moved for peaks. In 2 s one place in thirty is as good as
+#: its own, too many for two tests; in 6 s a tempo that wanders is lost (.09 significant, not .06).
+SINGLE_SECONDS = 4.0
 _LEAST_CUTS = 10
 #: What changes more slowly is no event.
 _SLOWEST_SECONDS = 4.0
@@ -74,8 +78,8 @@ class FilmLine:
 class Lags:
     """How changes of the picture go with onsets at every lag (positive: the picture is later).
 
-    band: the whole curve stays below it in 95% of draws by chance. low_L, high_L: 95% at one lag,
-    None where too few films make it.
+    band: the whole curve stays below it in 95% of draws, with songs swapped or, where there are
+    few films, moved. low_L, high_L: 95% at one lag, None where too few films make it.
     """
 
     seconds_L: np.ndarray
@@ -191,15 +195,16 @@ def _sync(
     both: bool,
     many: dict[str, Any],
 ) -> tuple[FilmLine, None]:
+    if len(films) == 1:
+        many = {**many, "shift_seconds": SINGLE_SECONDS}
     found = sync_of(films, fps, "av-align" if name == "AV-Align" else "beat-alignment", many)
     if found is None:
         heard = "onsets" if name == "AV-Align" else "beats"
         raise _NotRunError(f"no film has both {heard} and changes of the picture that stand out")
-    # What counts as together, on either side.
-    wide = 2 / float(fps) if name == "AV-Align" else 4 * SIGMA_SECONDS
-    shift_p = _with_near_shifts(found.shift_p, wide, films, found.clips)
     line = FilmLine(name, LINES[name], found.value, found.swap_mean, found.shift_mean)
-    return _told(line, found.swap_null_B, found.shift_null_B, found.swap_p, shift_p, both), None
+    return _told(
+        line, found.swap_null_B, found.shift_null_B, found.swap_p, found.shift_p, both
+    ), None
 
 
 def _cuts(films: Sequence[ClipCurves], many: dict[str, Any]) -> tuple[FilmLine, CutBeats]:
@@ -223,18 +228,17 @@ def _lags(
     shortest = min(film.seconds for film in films)
     slowest = min(_SLOWEST_SECONDS, shortest / 2)
     if len(films) == 1:
-        return _lags_of_one(films[0], fps, slowest)
-    away = exact_seconds(min(FAR_SECONDS, round(shortest / 4, 3)))
+        why = "two films are needed, whose lags can agree: a single one's may be any"
+        return FilmLine(name, LINES[name], why=why), _lags_of_one(films[0], fps, slowest)
     curve = lag_curve(
         [film.motion_F for film in films],
         [film.onset_F for film in films],
         fps,
         MOST_LAG_SECONDS,
         slowest,
-        away,
+        NEAR_SECONDS,
         **many,
     )
-    shift_p = _with_near_shifts(curve.p_shift, 2 * float(MOST_LAG_SECONDS), films, len(films))
     line = FilmLine(
         name,
         LINES[name],
@@ -242,7 +246,7 @@ def _lags(
         float(curve.swap_null_B.mean()),
         float(curve.shift_null_B.mean()),
     )
-    line = _told(line, curve.swap_null_B, curve.shift_null_B, curve.p_swap, shift_p, both)
+    line = _told(line, curve.swap_null_B, curve.shift_null_B, curve.p_swap, curve.p_shift, both)
     if both:
         lags = Lags(
             curve.lags_seconds_L, curve.correlation_L, curve.band, curve.low_L, curve.high_L
@@ -253,38 +257,33 @@ def _lags(
     return line, lags
 
 
-def _lags_of_one(film: ClipCurves, fps: Fraction, slowest: float) -> tuple[FilmLine, Lags]:
-    """The lag curve of a single film, against its song at every other time there is.
+def _lags_of_one(film: ClipCurves, fps: Fraction, slowest: float) -> Lags:
+    """The lag curve of a single film; the band is of its song moved by up to `NEAR_SECONDS`.
 
-    All shifts in a circle are taken, near ones too: with so few, the p-value is exact only if
-    each moment at which the song could have begun counts.
+    For the eye: no p-value comes of it. Where the song moves by no more than the lags that are
+    searched, the curve has the same peak elsewhere: a quarter of all draws are as high. And
+    farther away pictures that pulse at their song's tempo, at a phase of their own, lose it.
     """
-    name = "motion and onsets"
     ready_2T1 = np.stack([film.motion_F, film.onset_F])[:, :, None]
     seen_F, heard_F = standardised(ready_2T1, float(1 / fps), slowest)[:, :, 0]
-    count = len(seen_F)
-    around_F = np.fft.irfft(np.fft.rfft(seen_F) * np.fft.rfft(heard_F).conj(), count) / count
-    most = frame_shown_at(MOST_LAG_SECONDS, fps)
-    lag_L = np.arange(-most, most + 1)
-    largest_B = around_F[(np.arange(count)[:, None] + lag_L) % count].max(axis=1)
-    peak = float(largest_B[0])
-    p_shift = float(np.mean(largest_B >= peak - 1e-10))
-    line = FilmLine(name, LINES[name], peak, None, float(largest_B.mean()))
-    return _told(line, None, largest_B, None, p_shift, False), Lags(
-        lag_L / float(fps), around_F[lag_L % count], float(np.quantile(largest_B, 0.95))
+    count, most = len(seen_F), frame_shown_at(MOST_LAG_SECONDS, fps)
+    near = min(frame_shown_at(NEAR_SECONDS, fps), count // 4)
+    around_K = np.array(
+        [_overlapping(seen_F, heard_F, k) for k in range(-most - near, most + near + 1)]
     )
+    curve_SL = np.lib.stride_tricks.sliding_window_view(around_K, 2 * most + 1)
+    lag_L = np.arange(-most, most + 1)
+    band = float(np.quantile(curve_SL.max(axis=1), 0.95))
+    return Lags(lag_L / float(fps), curve_SL[near], band)
 
 
-def _with_near_shifts(
-    p_shift: float, wide_seconds: float, films: Sequence[ClipCurves], used: int
-) -> float:
-    """A p-value over far shifts, raised by how often all songs begin right by luck alone.
-
-    Far shifts leave out the times near the own one, where the value is as high; in a few short
-    films these are no small share of all times.
-    """
-    share = min(1.0, wide_seconds / min(film.seconds for film in films))
-    return min(1.0, p_shift + share**used)
+def _overlapping(seen_F: np.ndarray, heard_F: np.ndarray, by: int) -> float:
+    """The correlation of what is seen `by` samples after it is heard, over the times with both."""
+    seen, heard = (x[max(0, k) : len(x) + min(0, k)] for x, k in ((seen_F, by), (heard_F, -by)))
+    seen, heard = seen - seen.mean(), heard - heard.mean()
+    norm = math.sqrt(float(seen @ seen) * float(heard @ heard))
+    # Curves have unit variance: less than a billionth of it is rounding.
+    return float(seen @ heard) / norm if norm > 1e-9 * len(seen) else 0.0
 
 
 def _told(

@@ -156,7 +156,7 @@ def _few(answer: FilmAnswer, tested: int) -> tuple[str, ...]:
             "likely as the right one), so only shifted songs decide.",
         )
     seconds = max(film.seconds for film in answer.films)
-    needed = tested * 2 / (float(answer.fps) * answer.question.alpha)
+    needed = tested * 4 / (float(answer.fps) * answer.question.alpha)
     short = (
         f" This one is {seconds:.1f} s long; {counted(tested, 'test', 'tests')} would need "
         f"about {needed:.0f} s for luck to be ruled out even by perfect synchrony."

@@ -11,7 +11,7 @@ import numpy as np
 
 from soundreel.asking.attribution_page import muting_section
 from soundreel.asking.filming import FilmedClip
-from soundreel.asking.model_question import ModelAnswer, Quality
+from soundreel.asking.model_question import ModelAnswer, Quality, nearest_pictures
 from soundreel.asking.report.cell_figures import song_video_matrix
 from soundreel.asking.report.page import Captioned, Report, Section, Table
 from soundreel.asking.report.picture_figures import frame_strip, realism_plot
@@ -83,7 +83,7 @@ def model_report(answer: ModelAnswer, title: str, written: str) -> Report:
             _looking(answer),
             _useful(answer, pixels),
             _beside(answer, choice),
-            *([_remembered(answer.memory, answer.clips)] if answer.memory else []),
+            *([_remembered(answer.memory, answer)] if answer.memory else []),
             *([_quality(answer.quality, answer.clips)] if answer.quality else []),
             *([muting_section(answer.muted.effects, answer.muted.shares)] if answer.muted else []),
         ]
@@ -253,7 +253,7 @@ def _beside(answer: ModelAnswer, choice: TwoAfc | None) -> Section:
     return Section("Beside simpler answers", (said,), pictures, (), "secondary")
 
 
-def _remembered(memory: Memorisation, clips: Sequence[FilmedClip]) -> Section:
+def _remembered(memory: Memorisation, answer: ModelAnswer) -> Section:
     rate = (
         "None could be judged."
         if memory.judged == 0
@@ -262,8 +262,8 @@ def _remembered(memory: Memorisation, clips: Sequence[FilmedClip]) -> Section:
         f"{share(memory.high, 1)}). Its pictures are as far from training as unseen real frames "
         f"are, times {plain(memory.median_ratio, 2)}."
     )
-    made = np.concatenate([clip.made_KHW3 for clip in clips])
-    nearest = np.argsort(memory.distance_N, kind="stable")[:_SHEET_COLUMNS]
+    made = np.concatenate([clip.made_KHW3 for clip in answer.clips])[nearest_pictures(memory)]
+    assert answer.nearest_KHW3 is not None
     return Section(
         f"Does it copy? It {memory.verdict}"
         if memory.verdict != "cannot tell"
@@ -271,8 +271,8 @@ def _remembered(memory: Memorisation, clips: Sequence[FilmedClip]) -> Section:
         (f"{memory.verdict.capitalize()}: {memory.reason}", rate),
         (
             Captioned(
-                frame_strip([("made", list(made[nearest]))]),
-                "The pictures that lie nearest to a training frame.",
+                frame_strip([("made", list(made)), ("training", list(answer.nearest_KHW3))]),
+                "The made pictures that lie nearest to a training frame, and those frames.",
             ),
         ),
         (),

@@ -56,6 +56,8 @@ from soundreel.training.source import pairs_identity
 MANIFEST, CURVES, CONTROLS = ".manifest.json", ".curves", ".controls"
 #: Training pictures that random ones are drawn from, and that copies are looked for among.
 _TRAINING_DRAWN, _TRAINING_SEARCHED = 512, 20_000
+#: Pictures shown beside the training frames that they are nearest to.
+NEAREST_SHOWN = 10
 #: Of two songs at least is there something to swap.
 _LEAST_SONGS = 2
 TESTS = {
@@ -88,7 +90,10 @@ class Quality:
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What was found of a model. `verdict`: "INVALID" where held-out clips leak."""
+    """What was found of a model. `verdict`: "INVALID" where held-out clips leak.
+
+    nearest_KHW3: the training frames that `nearest_pictures` lie nearest to.
+    """
 
     verdict: str
     reasons: tuple[str, ...]
@@ -99,6 +104,7 @@ class ModelAnswer:
     skill: Skill | None
     choice: TwoAfc | None
     memory: Memorisation | None
+    nearest_KHW3: np.ndarray | None
     quality: Quality | None
     controls: tuple[float, ...]
     muted: MutedSongs | None
@@ -179,7 +185,16 @@ def ask_model(
     }
     if found:
         nothing = dict.fromkeys(
-            ("sensitivity", "pixels", "curves", "skill", "choice", "memory", "quality")
+            (
+                "sensitivity",
+                "pixels",
+                "curves",
+                "skill",
+                "choice",
+                "memory",
+                "nearest_KHW3",
+                "quality",
+            )
         )
         lines = tuple(leak.line for leak in found)
         return ModelAnswer("INVALID", lines, controls=(), muted=None, **nothing, **common)
@@ -213,9 +228,10 @@ def ask_model(
     progress(Step("test the model", 2, tests, "tests", "two-way choice"))
     choice = two_afc(made, truth, **times, **many)
     progress(Step("test the model", 3, tests, "tests", "memorisation"))
+    searched_MHW3 = _frames(training, _TRAINING_SEARCHED)
     remembered = memorisation(
         np.concatenate([clip.made_KHW3 for clip in clips]),
-        _frames(training, _TRAINING_SEARCHED),
+        searched_MHW3,
         np.concatenate([clip.truth_KHW3 for clip in clips]),
         question.seed,
     )
@@ -245,11 +261,17 @@ def ask_model(
         skill=skilled,
         choice=choice,
         memory=remembered,
+        nearest_KHW3=searched_MHW3[remembered.nearest_N[nearest_pictures(remembered)]],
         quality=quality,
         controls=scores,
         muted=muted,
         **common,
     )
+
+
+def nearest_pictures(memory: Memorisation) -> np.ndarray:
+    """The few made pictures that lie nearest to a training frame: places, the nearest first."""
+    return np.argsort(memory.distance_N, kind="stable")[:NEAREST_SHOWN]
 
 
 def _check_recipe(dataset: Dataset, model: Model) -> None:

@@ -98,7 +98,7 @@ def flat(x: np.ndarray) -> np.ndarray:
 
 
 def far_shifts(time_T: np.ndarray, away_seconds: float = AWAY_SECONDS) -> np.ndarray:
-    """The circular shifts (in moments) after which every moment is at least that far from itself.
+    """The shifts (in moments, k or k - T) that take every moment at least that far from itself.
 
     Moment i comes to lie where moment i - k was (mod T). None where a clip is shorter than about
     twice `away_seconds`.

@@ -16,6 +16,7 @@ from soundreel.evidence.refitting import Ridge, Scores, refitted_scores
 from soundreel.evidence.streams import (
     Band,
     Clip,
+    overlapping,
     shifted,
     standardised,
     swapped_absolute,
@@ -37,15 +38,17 @@ class Design:
 
     every_seconds: from one sample of the curves to the next.
     slowest_seconds: longer periods are drift and belong to the slow band.
-    least_shift_seconds: how far shifts of a song are away from its own place.
+    least_shift_seconds, most_shift_seconds: how far shifts of a song are from its own place.
     sound_weights: what each curve heard weighs before components are taken; none: all alike.
-    delta: the smallest effect of interest, in score units (`planted_delta` translates couplings).
+    delta: the smallest effect of interest, in score units (`asking.plans.planted_score`
+        translates couplings into them).
     """
 
     every_seconds: float
     delta: float
     slowest_seconds: float = 30.0
     least_shift_seconds: float = 6.0
+    most_shift_seconds: float = 12.0
     folds: int = 10
     ridge: Ridge = field(default_factory=Ridge)
     sound_weights: tuple[float, ...] = ()
@@ -90,6 +93,14 @@ class Dependence:
     shift_null_B: np.ndarray
     matrix_UV: np.ndarray
     predicted: tuple[np.ndarray, ...]
+
+    @property
+    def deciding_swap_null(self) -> np.ndarray:
+        """Of the two ways to swap songs, the null that leaves the larger p-value."""
+        if self.absolute_null_B is None:
+            return self.swap_null_B
+        nulls = (self.swap_null_B, self.absolute_null_B)
+        return max(nulls, key=lambda null_B: permutation_p(self.score, null_B))
 
 
 @dataclass(frozen=True)
@@ -262,16 +273,27 @@ def _shift_scores(
     clips: Sequence[Clip], pictures: Sequence[np.ndarray], fold_V: np.ndarray, design: Design
 ) -> np.ndarray:
     """Mean scores with every song shifted within its own video, all at once: B."""
-    least = max(1, round(design.least_shift_seconds / design.every_seconds))
+    share_VN = [_shifted(clip, design)[1] for clip in clips]
     rng = numpy_generator_for(design.seed, "ask/shifts")
-    counts = [len(shifted(clip, least)) for clip in clips]
-    null_BV = np.stack([rng.integers(1, count, design.draws) for count in counts], axis=1)
+    null_BV = np.stack(
+        [rng.integers(1, len(share_N), design.draws) for share_N in share_VN], axis=1
+    )
     shifts_BV = _with_observed(null_BV, np.zeros(len(clips), np.int64))
     made = refitted_scores(
-        lambda v: _heard(shifted(clips[v], least), design),
-        pictures,
-        shifts_BV,
-        fold_V,
-        design.ridge,
+        lambda v: _shifted(clips[v], design)[0], pictures, shifts_BV, fold_V, design.ridge
     )
-    return made.score_BV[1:].mean(axis=1)
+    share_BV = np.stack(
+        [share_N[null_B] for share_N, null_B in zip(share_VN, null_BV.T, strict=True)], axis=1
+    )
+    # A score is over the norm of the whole picture, of which only a share has sound beside it.
+    return (made.score_BV[1:] / np.sqrt(share_BV)).mean(axis=1)
+
+
+def _shifted(clip: Clip, design: Design) -> tuple[np.ndarray, np.ndarray]:
+    """A clip's song and its shifts, N x T x A, made ready; the share of the times they last."""
+    least = max(1, round(design.least_shift_seconds / design.every_seconds))
+    most = max(least, round(design.most_shift_seconds / design.every_seconds))
+    plain_NTA = shifted(clip, least, most)
+    if plain_NTA is not None:
+        return _heard(plain_NTA, design), np.ones(len(plain_NTA))
+    return overlapping(_heard(clip.own_sound[None], design)[0], least, most)

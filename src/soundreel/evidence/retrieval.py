@@ -69,8 +69,8 @@ def retrieval(
     time of a clip has equally many candidates n: by chance the true one is first in 1 / (n + 1)
     of all cases, and the median rank is (n + 2) / 2, exactly. Ties count half.
 
-    Ranks of neighbouring times are not independent, so p-values come from predictions shifted in
-    a circle within their clip by at least `away_seconds`, and from predictions exchanged between
+    Ranks of neighbouring times are not independent, so p-values come from predictions shifted
+    within their clip by at least `away_seconds` (over times that have both), and exchanged between
     clips at the same relative time (uniform permutations), which alone can tell a shared fade from
     a match of moments. One model must have made all predictions: those of a cross-validation
     share clips across its folds: their p-values are too small (.05 or less in a tenth of cases).
@@ -102,9 +102,13 @@ def retrieval(
             swap_2UV[:, part, v] = _two_numbers(better_UT, equal_UT, places_V[v])
         better_TT, equal_TT = _at_any_time(guess_UTW[v] @ truth_1TW[0].T, least)
         by_S = far_shifts(count, rate_hz, away_seconds)
-        # Shifted by s, what was predicted for t - s stands at t.
-        row_ST = (place_T - by_S[:, None]) % count
-        score_2S = _two_numbers(better_TT[row_ST, place_T], equal_TT[row_ST, place_T], places_V[v])
+        score_2S = np.empty((2, len(by_S)))
+        for s, by in enumerate(by_S):
+            # Shifted by s, what was predicted for t - s stands at t; not round the clip's end.
+            both_T = place_T[by:] if by <= count // 2 else place_T[:by]
+            row_T = (both_T - by) % count
+            better_1T, equal_1T = better_TT[row_T, both_T][None], equal_TT[row_T, both_T][None]
+            score_2S[:, [s]] = _two_numbers(better_1T, equal_1T, places_V[v])
         shift_2B += score_2S[:, shift_rng.integers(len(by_S), size=draws)] / videos
 
     swap_rng = numpy_generator_for(seed, "ask/retrieval/swap")

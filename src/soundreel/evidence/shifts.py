@@ -12,7 +12,7 @@ from soundreel.timeline import exact_seconds, frame_count
 def far_shifts(
     count: int, rate_hz: Fraction | float, away_seconds: Fraction | float = 6
 ) -> np.ndarray:
-    """Circular shifts of a clip's curve by at least that time either way, in samples, ascending.
+    """Shifts of a clip's curve by at least that time either way, in samples: k means k or k - T.
 
     In a clip too short for the distance: the shifts nearest to half its length.
 

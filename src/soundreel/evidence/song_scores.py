@@ -78,21 +78,24 @@ def _alike(clips: ClipMoments) -> list[list[int]]:
 
 
 def own_scores_by_shift(clips: ClipMoments, clip: int, each_column: bool) -> np.ndarray:
-    """A clip's own score with its outputs moved by k = 0..T - 1 moments, round its end; T.
+    """A clip's own score with its outputs moved by k = 0..T - 1 moments; T.
 
-    At k, the outputs of moment t + k (mod T) are held against the frames of moment t. By the
-    Fourier transform, all shifts at once.
+    At k up to T / 2, the outputs of moment t + k are held against the frames of moment t; beyond,
+    those of t + k - T: over the moments that have both, as if all had the clip's mean power. Not
+    round the clip's end: two phases of the beat in one clip would make the null too narrow where
+    pictures pulse at their song's tempo. By the Fourier transform, all shifts at once.
     """
     count, columns = clips.truth[clip].shape
     cosine_KT = _slow_cosines(count, clips.slow_terms(clip))
-    spectrum_F = np.zeros(count // 2 + 1, np.complex128)
+    spectrum_F = np.zeros(count + 1, np.complex128)
     made_squares = truth_squares = 0.0
     at_once = max(1, _NUMBERS_AT_ONCE // count)
     for first in range(0, columns, at_once):
         part = slice(first, first + at_once)
         made_TD, made_D = _quick(clips.made[clip][:, part], cosine_KT)
         truth_TD, truth_D = _quick(clips.truth[clip][:, part], cosine_KT)
-        product_FD = np.fft.rfft(made_TD, axis=0) * np.fft.rfft(truth_TD, axis=0).conj()
+        made_FD, truth_FD = (np.fft.rfft(x_TD, 2 * count, axis=0) for x_TD in (made_TD, truth_TD))
+        product_FD = made_FD * truth_FD.conj()
         if each_column:
             spectrum_F += product_FD @ _weights(made_D, truth_D, True) * (len(made_D) / columns)
         else:
@@ -100,7 +103,9 @@ def own_scores_by_shift(clips: ClipMoments, clip: int, each_column: bool) -> np.
             made_squares, truth_squares = made_squares + made_D.sum(), truth_squares + truth_D.sum()
     if not each_column:
         spectrum_F *= _weight(made_squares * truth_squares)
-    return np.fft.irfft(spectrum_F, n=count)
+    by_T = np.arange(count)
+    by_T = np.where(by_T <= count // 2, by_T, by_T - count)
+    return np.fft.irfft(spectrum_F, n=2 * count)[by_T] * count / (count - np.abs(by_T))
 
 
 def _centred(x_TD: np.ndarray) -> np.ndarray:

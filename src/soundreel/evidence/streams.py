@@ -105,23 +105,43 @@ def swapped_absolute(clips: Sequence[Clip], v: int) -> np.ndarray:
     )
 
 
-def shifted(clip: Clip, least_samples: int) -> np.ndarray:
-    """A clip's own song, shifted by at least so many samples either way: N x T x A.
+def shifted(clip: Clip, least_samples: int, most_samples: int) -> np.ndarray | None:
+    """A clip's own song, moved along by so many samples either way: N x T x A.
 
-    The first candidate is the song as it is. Where there is enough more sound than picture the
-    shifts are plain ones along it (20 or more of them); else the song's end is joined to its
-    beginning. In a clip too short for the distance, the shifts nearest to half its length.
+    The first candidate is the song as it is. None where there is not enough more sound than
+    picture for 8 others: then only what overlaps can be compared (`overlapping`).
     """
     count, sounds = len(clip), len(clip.sound_SA)
     starts = np.arange(sounds - count + 1)
-    starts = starts[np.abs(starts - clip.lead) >= least_samples]
-    if len(starts) >= _ENOUGH_SHIFTS:
-        places_NT = np.concatenate([[clip.lead], starts])[:, None] + np.arange(count)
-        return clip.sound_SA[places_NT]
-    least = min(least_samples, max(1, count // 2))
-    by_N = np.concatenate([[0], np.arange(least, max(least, count - least) + 1)])
-    return clip.own_sound[(np.arange(count) - by_N[:, None]) % count]
+    away = np.abs(starts - clip.lead)
+    starts = starts[(away >= least_samples) & (away <= most_samples)]
+    if len(starts) < _ENOUGH_SHIFTS:
+        return None
+    places_NT = np.concatenate([[clip.lead], starts])[:, None] + np.arange(count)
+    return clip.sound_SA[places_NT]
+
+
+def overlapping(
+    x_TA: np.ndarray, least_samples: int, most_samples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Curves of mean 0 moved by so many samples either way, 0 where they end: N x T x A.
+
+    And N: the share of the times at which there are both. The first candidate is the curves as
+    they are. Not in a circle: two halves at different phases of the beat give a null too narrow
+    for pictures that pulse at their song's tempo. In a clip too short, by a quarter of its length.
+
+    What is left is made stronger, so that each candidate's squares sum to the same.
+    """
+    count = len(x_TA)
+    least = max(1, min(least_samples, count // 4))
+    far_M = np.arange(least, max(least + 3, min(most_samples, count // 2)) + 1)
+    by_N = np.concatenate([[0], -far_M[::-1], far_M])
+    share_N = 1 - np.abs(by_N) / count
+    from_NT = np.arange(count) - by_N[:, None]
+    heard_NT1 = ((from_NT >= 0) & (from_NT < count))[:, :, None]
+    moved_NTA = np.where(heard_NT1, x_TA[from_NT.clip(0, count - 1)], 0.0)
+    return moved_NTA / np.sqrt(share_N)[:, None, None], share_N
 
 
 #: Fewer plain shifts than this are too coarse a null.
-_ENOUGH_SHIFTS = 20
+_ENOUGH_SHIFTS = 8

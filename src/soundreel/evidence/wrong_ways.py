@@ -17,7 +17,7 @@ import numpy as np
 from soundreel.evidence.dependence import Design, folds_of
 from soundreel.evidence.nulls import permutation_p, uniform_permutations
 from soundreel.evidence.refitting import Candidates, Scores, refitted_scores
-from soundreel.evidence.streams import Clip, shifted, standardised, swapped_relative
+from soundreel.evidence.streams import Clip, standardised, swapped_relative
 from soundreel.seeding import numpy_generator_for
 
 WrongWay = Callable[[Sequence[Clip], Sequence[int], Design], float]
@@ -84,17 +84,20 @@ def shifts_alone(clips: Sequence[Clip], groups: Sequence[int], design: Design) -
     """WRONG: the only null shifts each song in a circle within its own video, with fits anew.
 
     What all songs share at the same time of a video (fades, a beginning and an end) is moved away
-    from where it was, and where a song's end meets its beginning it jumps.
+    from where it was. And where a song's end meets its beginning it jumps: of music and pictures
+    that both pulse, a circle holds two phases of the beat, and the null is too narrow.
     """
-    # Without what sounds before and after the picture, shifts go in a circle.
-    own = [Clip(clip.own_sound, clip.picture_TP) for clip in clips]
     least = max(1, round(design.least_shift_seconds / design.every_seconds))
     rng = numpy_generator_for(design.seed, "wrong/shifts")
-    counts = [len(shifted(clip, least)) for clip in own]
+    counts = [len(_in_a_circle(clip.own_sound, least)) for clip in clips]
     null_BV = np.stack([rng.integers(1, count, design.draws) for count in counts], axis=1)
-    choice_BV = np.concatenate([np.zeros((1, len(own)), np.int64), null_BV])
+    choice_BV = np.concatenate([np.zeros((1, len(clips)), np.int64), null_BV])
     return _against(
-        lambda v: _heard(shifted(own[v], least), design), choice_BV, clips, groups, design
+        lambda v: _heard(_in_a_circle(clips[v].own_sound, least), design),
+        choice_BV,
+        clips,
+        groups,
+        design,
     )
 
 
@@ -162,6 +165,17 @@ def _heard(x_NTA: np.ndarray, design: Design) -> np.ndarray:
 def _seen(clips: Sequence[Clip], design: Design) -> list[np.ndarray]:
     every, slowest = design.every_seconds, design.slowest_seconds
     return [standardised(clip.picture_TP[None], every, slowest)[0] for clip in clips]
+
+
+def _in_a_circle(sound_TA: np.ndarray, least_samples: int) -> np.ndarray:
+    """A song as it is and moved by so many samples or more, its end first: N x T x A.
+
+    In a clip too short for the distance, by half its length.
+    """
+    count = len(sound_TA)
+    least = min(least_samples, max(1, count // 2))
+    by_N = np.concatenate([[0], np.arange(least, max(least, count - least) + 1)])
+    return sound_TA[(np.arange(count) - by_N[:, None]) % count]
 
 
 def _deranged(count: int, draws: int, rng: np.random.Generator) -> np.ndarray:

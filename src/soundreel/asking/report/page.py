@@ -90,7 +90,7 @@ class Report:
     opening: the first paragraphs (`words.opening`).
     numbers: (name, value as written, plain explanation) of the few numbers that matter.
     sections: in reading order; strip: the verdict's picture, which stands before them.
-    limits: what it cannot conclude (`words.LIMITS`); glossary: (term, meaning).
+    limits: what it cannot conclude (`terms.LIMITS`); glossary: (term, meaning).
     manifest_sha256, manifest_json: what was frozen before any test.
     written: when, in words. The page says nothing else of the time.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import signal
 import sys
@@ -558,6 +559,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _end_line()
         print(f"soundreel: {error}", file=sys.stderr)
         return 2 if isinstance(error, _WrongUsageError) else 1
+    except BrokenPipeError:
+        # Whoever read the result (`| head`) has had enough; nothing more may be written to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         return _storage_trouble(error)
     except KeyboardInterrupt as error:

@@ -52,3 +52,11 @@ def test_a_stopped_training_says_what_it_kept(tmp_path, number, code):
     assert lines[0].startswith(f"soundreel: {run}: stopped after step ")
     assert lines[0].endswith("of 5,000, all of it kept: the same command goes on")
     assert len(list(Path(run, "checkpoints").glob("*.safetensors"))) == 1
+
+
+def test_a_reader_who_has_had_enough_is_no_error(tmp_path):
+    """`soundreel ... | head -1`: no traceback when nobody reads on."""
+    main = "import sys; from soundreel.cli import main; sys.exit(main())"
+    command = f"{sys.executable} -c '{main}' inspect {textured_dataset(tmp_path, 2).folder} | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr

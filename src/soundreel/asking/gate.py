@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from soundreel.asking.curves import ClipCurves
 from soundreel.dataset.sameness import find_same, groups_of
+from soundreel.dataset.split import works
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,7 @@ class Leak:
 
 def groups_from(clips: Sequence[ClipCurves], together: Sequence[str]) -> list[int]:
     """A number for each clip, the same for clips that one pattern of `together` fits."""
-    ties = []
-    for pattern in together:
-        inside = [
-            place
-            for place, clip in enumerate(clips)
-            if fnmatchcase(clip.id, pattern) or fnmatchcase(clip.title, pattern)
-        ]
-        ties += [(inside[0], other) for other in inside[1:]]
-    return groups_of(len(clips), ties)
+    return groups_of(len(clips), works(clips, together))
 
 
 def leaks(clips: Sequence[ClipCurves], groups: Sequence[int]) -> list[Leak]:

@@ -33,7 +33,7 @@ from soundreel.progress import Listener, silent
 
 def ask(
     *what: str | Path,
-    out: Path,
+    out: Path = Path("evidence.html"),
     model: str | Path | None = None,
     controls: int = 0,
     film: bool = False,

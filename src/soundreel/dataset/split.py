@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from soundreel.dataset.sameness import Match, Prints, find_same, groups_of
 from soundreel.dataset.store import ClipRow, Sameness, Split
@@ -21,7 +22,7 @@ def split_rows(
     used = [row for row in rows if row.left_out is None]
     sha256s = [row.sha256 for row in used]
     matches = find_same([prints_of(row.id) for row in used], sha256s)
-    ties = [(match.first, match.second) for match in matches] + _works(used, recipe.together)
+    ties = [(match.first, match.second) for match in matches] + works(used, recipe.together)
     groups = groups_of(len(used), ties)
     splits = split_clips(sha256s, recipe.held_out_fraction, groups)
     told = {
@@ -68,8 +69,17 @@ def split_clips(
     return [split_of[group] for group in group_of]
 
 
-def _works(rows: Sequence[ClipRow], patterns: Sequence[str]) -> list[tuple[int, int]]:
-    """Ties between the clips whose id or title one pattern fits."""
+class Named(Protocol):
+    """What has an id and a title: a clip."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+
+
+def works(rows: Sequence[Named], patterns: Sequence[str]) -> list[tuple[int, int]]:
+    """Ties between the clips whose id or title one pattern fits, as places in `rows`."""
     ties: list[tuple[int, int]] = []
     for pattern in patterns:
         inside = [

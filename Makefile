@@ -13,10 +13,10 @@ demo: $(VENV)/.installed  ## the whole way on music videos made here
 	$(BIN)/soundreel demo --out demo
 
 test: $(VENV)/.installed-dev  ## the tests that CI runs (minutes)
-	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -m "not slow"
+	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=10000 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
 
 test-all: $(VENV)/.installed-all  ## every test, the long ones and those of a cluster too
-	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest
+	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=10000 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

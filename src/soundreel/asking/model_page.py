@@ -11,7 +11,8 @@ import numpy as np
 
 from soundreel.asking.attribution_page import muting_section
 from soundreel.asking.filming import FilmedClip
-from soundreel.asking.model_question import ModelAnswer, Quality, nearest_pictures
+from soundreel.asking.model_question import ModelAnswer, nearest_pictures
+from soundreel.asking.picture_quality import Quality
 from soundreel.asking.report.cell_figures import song_video_matrix
 from soundreel.asking.report.page import Captioned, Report, Section, Table
 from soundreel.asking.report.picture_figures import frame_strip, realism_plot

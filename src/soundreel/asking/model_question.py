@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from soundreel.asking.controls import control_score, settings_of, trained_here
 from soundreel.asking.curves import ClipCurves
 from soundreel.asking.filming import (
     FilmedClip,
@@ -23,37 +21,26 @@ from soundreel.asking.filming import (
 from soundreel.asking.gate import Leak, leaks
 from soundreel.asking.gather import gather
 from soundreel.asking.muted_songs import MutedSongs, mute_songs
+from soundreel.asking.picture_quality import Quality, quality_of
 from soundreel.asking.plans import digest_of
 from soundreel.asking.settings import Question
 from soundreel.atomic import write_json
 from soundreel.dataset.loading import Pairs, load_pairs
 from soundreel.dataset.store import Dataset, Split, open_dataset
-from soundreel.dataset.swapped import swapped_dataset
 from soundreel.errors import DatasetError, ModelError
 from soundreel.evidence.clip_moments import FEWEST_MOMENTS
 from soundreel.evidence.memory import Memorisation, memorisation
 from soundreel.evidence.model_verdict import ModelVerdict, model_verdict
-from soundreel.evidence.quality import ms_ssim
-from soundreel.evidence.realism import (
-    SlicedWasserstein,
-    diversity_ratio,
-    lab_histogram_distance,
-    sliced_wasserstein,
-    small_pictures,
-    spectrum_distance,
-)
+from soundreel.evidence.realism import small_pictures
 from soundreel.evidence.skill import Skill, losses_by_clip, skill
 from soundreel.evidence.song_sensitivity import Sensitivity, song_sensitivity
 from soundreel.evidence.two_afc import TwoAfc, two_afc
 from soundreel.evidence.usefulness import Usefulness, usefulness
-from soundreel.evidence.warping import FlickerMotion, flicker_and_motion
 from soundreel.networks.bundle import Model, load_model, require_direction
 from soundreel.progress import Listener, Step, silent
-from soundreel.training.run import train
-from soundreel.training.source import pairs_identity
 
 #: Places beside the report.
-MANIFEST, CURVES, CONTROLS = ".manifest.json", ".curves", ".controls"
+MANIFEST, CURVES = ".manifest.json", ".curves"
 #: Training pictures that random ones are drawn from, and that copies are looked for among.
 _TRAINING_DRAWN, _TRAINING_SEARCHED = 512, 20_000
 #: Pictures shown beside the training frames that they are nearest to.
@@ -69,23 +56,6 @@ TESTS = {
     "quality": "descriptive",
     "muting": "exploratory",
 }
-
-
-@dataclass(frozen=True)
-class Quality:
-    """How good the pictures are, without any pretrained weights. They decide nothing.
-
-    psnr_db, ms_ssim: likeness to the true frames; sliced_wasserstein and what follows: of the
-    pictures as a set beside the real ones. flicker_motion: None where frames are not dense.
-    """
-
-    psnr_db: float
-    ms_ssim: float | None
-    sliced_wasserstein: SlicedWasserstein
-    spectrum_db: float
-    lab_distance: float
-    diversity: float
-    flicker_motion: FlickerMotion | None
 
 
 @dataclass(frozen=True)
@@ -140,7 +110,7 @@ def ask_model(
     require_direction(model.folder, model.direction, "sound-to-picture")
     _check_recipe(dataset, model)
     if controls > 0:
-        _settings_of(model)
+        settings_of(model)
     splits: tuple[Split, ...] = ("val", "test")
     held_out = [load_pairs(dataset, split, progress) for split in splits if dataset.clips(split)]
     names = [name for pairs in held_out for name in pairs.clip_ids]
@@ -154,7 +124,7 @@ def ask_model(
     manifest = {
         "protocol": 1,
         "model": model.config.get("weights_sha256"),
-        "trained_on_this_split": _trained_here(model, training),
+        "trained_on_this_split": trained_here(model, training),
         "training_clips": list(training.clip_ids),
         "held_out_clips": names,
         "held_out_frames": sum(len(pairs) for pairs in held_out),
@@ -236,11 +206,11 @@ def ask_model(
         question.seed,
     )
     progress(Step("test the model", 4, tests, "tests", "quality"))
-    quality = _quality(clips, step, question.seed)
+    quality = quality_of(clips, step, question.seed)
     progress(Step("test the model", tests, tests, "tests"))
     muted = mute_songs(model, dataset, held_out, stems, question.seed, progress)
     scores = tuple(
-        _control(dataset, held_out, model, out, number, step, question, progress)
+        control_score(dataset, held_out, model, out, number, step, question, progress)
         for number in range(controls)
     )
     told: ModelVerdict = model_verdict(
@@ -298,104 +268,6 @@ def _leaks(
     clips: Sequence[ClipCurves] = gathered.clips
     found = leaks(clips, range(len(clips)))
     return [leak for leak in found if (leak.first in held_out) != (leak.second in held_out)]
-
-
-def _run_config(model: Model) -> dict[str, Any] | None:
-    """The config of the run that a model lies in, if it lies in one."""
-    path = model.folder.parent / "config.json"
-    try:
-        config = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return config if config.get("format") == "soundreel-run" else None
-
-
-def _trained_here(model: Model, training: Pairs) -> bool | None:
-    """Whether the run says that it learnt from these very pairs; None: no run says anything."""
-    config = _run_config(model)
-    if config is None:
-        return None
-    told: Mapping[str, Any] = config.get("dataset", {}).get("training", {})
-    return told.get("places") == pairs_identity(training)["places"]
-
-
-def _settings_of(model: Model) -> tuple[str, dict[str, Any]]:
-    """The preset and the settings that a model was trained with. Raises: ModelError."""
-    config = _run_config(model)
-    if config is None:
-        raise ModelError(
-            f"{model.folder}: lies in no run folder, so its controls' settings are not known: give "
-            "the run folder"
-        )
-    return config["preset"], {k: v for k, v in config["settings"].items() if v is not None}
-
-
-def _control(
-    dataset: Dataset,
-    held_out: Sequence[Pairs],
-    model: Model,
-    out: Path,
-    number: int,
-    step: float,
-    question: Question,
-    progress: Listener,
-) -> float:
-    """The usefulness, on the same songs, of a model of the same settings trained on swapped songs.
-
-    Kept beside the report; the same call again goes on where it stopped.
-    """
-    preset, settings = _settings_of(model)
-    folder = out.with_name(out.stem + CONTROLS) / str(number)
-    swapped = swapped_dataset(dataset, folder / "dataset", number, progress, turned=True)
-    made = train(
-        swapped.folder,
-        folder / "run",
-        preset,
-        changes={**settings, "seed": number},
-        progress=progress,
-    )
-    clips = film_clips(
-        load_model(made.model), held_out, question.model_moments, step, question.seed, progress
-    )
-    found = usefulness(
-        [clip.made_TD for clip in clips],
-        [clip.truth_TD for clip in clips],
-        times_by_clip=[clip.times_seconds_T for clip in clips],
-        draws=99,
-        seed=question.seed,
-    )
-    return found.effect
-
-
-def _quality(clips: Sequence[FilmedClip], step: float, seed: int) -> Quality:
-    made = np.concatenate([clip.made_KHW3 for clip in clips])
-    truth = np.concatenate([clip.truth_KHW3 for clip in clips])
-    films = np.repeat(np.arange(len(clips)), [len(clip.truth_KHW3) for clip in clips])
-    error = float(np.square((made.astype(np.float32) - truth) / 255).mean(dtype=np.float64))
-    dense = [clip for clip in clips if len(clip.truth_run_RHW3) > 2]
-    return Quality(
-        psnr_db=-10 * float(np.log10(max(error, 1e-10))),
-        ms_ssim=ms_ssim(_tensor(made), _tensor(truth)) if made.shape[1] >= 11 else None,
-        sliced_wasserstein=sliced_wasserstein(made, truth, seed, films),
-        spectrum_db=spectrum_distance(made, truth),
-        lab_distance=lab_histogram_distance(made, truth),
-        diversity=diversity_ratio(made, truth),
-        flicker_motion=_flicker(dense, step),
-    )
-
-
-def _flicker(dense: Sequence[FilmedClip], step: float) -> FlickerMotion | None:
-    if not dense:
-        return None
-    return flicker_and_motion(
-        [clip.made_run_RHW3 for clip in dense],
-        [clip.truth_run_RHW3 for clip in dense],
-        Fraction(1 / step).limit_denominator(1_000),
-    )
-
-
-def _tensor(pictures_NHW3: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(pictures_NHW3).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def _frames(pairs: Pairs, most: int) -> np.ndarray:

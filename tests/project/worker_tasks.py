@@ -81,11 +81,11 @@ def sleep_tidily(folder: Path, number: int) -> int:
             time.sleep(0.01)
         return 0
     half = folder / f"{number}.{os.getpid()}"
-    half.touch()
-    try:
+    try:  # before the file is there: a signal may come right after it
+        half.touch()
         time.sleep(100)
     finally:
-        half.unlink()
+        half.unlink(missing_ok=True)
     return number
 
 

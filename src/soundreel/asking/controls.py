@@ -13,6 +13,7 @@ from soundreel.dataset.loading import Pairs
 from soundreel.dataset.store import Dataset
 from soundreel.dataset.swapped import swapped_dataset
 from soundreel.errors import ModelError
+from soundreel.evidence.clip_moments import FEWEST_MOMENTS
 from soundreel.evidence.usefulness import usefulness
 from soundreel.networks.bundle import Model, load_model
 from soundreel.progress import Listener
@@ -80,6 +81,7 @@ def control_score(
     clips = film_clips(
         load_model(made.model), held_out, question.model_moments, step, question.seed, progress
     )
+    clips = [clip for clip in clips if len(clip.times_seconds_T) >= FEWEST_MOMENTS]
     found = usefulness(
         [clip.made_TD for clip in clips],
         [clip.truth_TD for clip in clips],

@@ -31,7 +31,7 @@ SEEN_NAMES = (*CLIP_PICTURE_NAMES, "flow")
 _LEAST_CHROMA_SECONDS = 0.4
 
 #: Counts up when the same file would give other curves than before.
-EDITION = 3
+EDITION = 4
 #: Twelve pitch classes weigh like three curves, or the components would hear harmony only.
 HEARD_WEIGHTS = (*(1.0 for _ in SOUND_NAMES), 1.0, *(0.5 for _ in PITCH_CLASSES))
 
@@ -47,8 +47,9 @@ class ClipCurves:
     times), 0 and empty where there are too few pictures a second. late_seconds: by how much, on
     average, what is seen is dated later than it is shown (pictures between those that were taken);
     onset_F is held back by as much, cut_seconds are as dated, beat_seconds as heard.
-    onset_rate_hz, strength_T: the onset envelope. tempo_bpm: 0 where nothing beats.
-    loudness_db: of the whole clip, root mean square. prints: what it is recognised by.
+    onset_rate_hz, strength_T: the onset envelope. All times count from the first picture.
+    tempo_bpm: 0 where nothing beats. loudness_db: of the whole clip, root mean square.
+    prints: what it is recognised by.
     """
 
     id: str

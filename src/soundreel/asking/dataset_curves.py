@@ -77,11 +77,15 @@ def dataset_curves(dataset: Dataset, row: ClipRow) -> ClipCurves:
     dense = fps >= _LEAST_DENSE_FPS and len(frames) == places
     hash_K, has_K = picture_hashes(pictures_NHW3)
     seconds_N = np.array([float(dataset.time_of(row, k)) for k, _ in frames])
+    seconds = float(places * step)
+    # Onsets, beats and cuts are counted from the first picture, as the curves are.
+    before = frame_shown_at(begin, Fraction(heard.onset_rate_hz))
+    beats = heard.beat_seconds - float(begin)
     return ClipCurves(
         id=row.id,
         title=row.title,
         sha256=row.sha256,
-        seconds=float(places * step),
+        seconds=seconds,
         every_seconds=float(step),
         lead=lead,
         filled=1 - len(frames) / places,
@@ -96,10 +100,10 @@ def dataset_curves(dataset: Dataset, row: ClipRow) -> ClipCurves:
         if dense
         else np.empty(0),
         late_seconds=0.0,
-        strength_T=heard.strength_T,
+        strength_T=heard.strength_T[before:],
         onset_rate_hz=heard.onset_rate_hz,
-        cut_seconds=find_cuts(pictures_NHW3, fps) + float(begin) if dense else np.empty(0),
-        beat_seconds=heard.beat_seconds,
+        cut_seconds=find_cuts(pictures_NHW3, fps) if dense else np.empty(0),
+        beat_seconds=beats[(beats >= 0) & (beats < seconds)],
         tempo_bpm=heard.tempo_bpm,
         loudness_db=heard.loudness_db,
         sound_hash_N=heard.sound_hash_N,

@@ -83,11 +83,7 @@ class Secondary:
     lines: tuple[Line, ...]
     lags: LagCurve | None
     cuts: CutBeats | None
-    align: Sync | None
-    beats: Sync | None
     heat: PartDependence | None
-    finding: Retrieval | None
-    slow: SlowBand | None
 
 
 def secondary(
@@ -145,11 +141,7 @@ def secondary(
         lines=_corrected(list(lines.values())),
         lags=found["motion and onsets"],
         cuts=found["cuts and beats"],
-        align=found["AV-Align"],
-        beats=found["beat alignment"],
         heat=heat,
-        finding=found["finding the moment"],
-        slow=found["slow trends"],
     )
 
 

@@ -45,7 +45,7 @@ def main() -> None:
     kinds = {"trained on": load_pairs(dataset, "train"), "never seen": load_pairs(dataset, "val")}
     epochs = [float(epoch) for epoch in chosen.epochs.split(",")]
     models = {epoch: load_model(resolve_snapshot(chosen.run, epoch), "fp32") for epoch in epochs}
-    size = next(iter(models.values())).size
+    size = next(iter(models.values())).picture_shape[0]
     trained_on = kinds["trained on"]
     known = fit_to(trained_on.pictures(range(len(trained_on))), _SMALL).flatten(1)
 

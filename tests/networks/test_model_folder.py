@@ -52,7 +52,7 @@ def test_what_is_loaded_makes_the_pictures_of_what_was_saved(tmp_path):
         expected = generator(torch.nn.functional.avg_pool2d(x_B1SS, 4))
     torch.testing.assert_close(model.pictures(x_B1SS, [0, 1, 2]), expected, rtol=0, atol=2e-5)
     assert model.recipe == RECIPE
-    assert model.size == 64
+    assert model.picture_shape[0] == 64
     assert not any(parameter.requires_grad for parameter in model.generator.parameters())
     assert not model.generator.training
     assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [
@@ -128,8 +128,8 @@ def test_a_run_folder_stands_for_its_model(tmp_path):
 def test_a_model_that_just_stepped_aside_is_still_found(tmp_path):
     saved(tmp_path / "run" / "model")
     (tmp_path / "run" / "model").rename(tmp_path / "run" / ".model.previous")
-    assert load_model(tmp_path / "run").size == 64
-    assert load_model(tmp_path / "run" / "model").size == 64
+    assert load_model(tmp_path / "run").picture_shape == (64, 64)
+    assert load_model(tmp_path / "run" / "model").picture_shape == (64, 64)
     saved(tmp_path / "run" / "model")
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["model"]
 

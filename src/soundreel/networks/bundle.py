@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,16 +21,19 @@ from soundreel.errors import ModelError, storage_errors
 from soundreel.networks.card import model_card
 from soundreel.networks.folding import can_fold, fold_norms
 from soundreel.networks.precision import Precision, autocast, resolve_precision
+from soundreel.networks.reel import Reel
 from soundreel.networks.resample import fit_to
 from soundreel.networks.unet import UNet
 from soundreel.recipe import Recipe
 from soundreel.settings import explain
 
 Direction = Literal["sound-to-picture", "picture-to-sound"]
+Architecture = Literal["unet", "reel"]
 
 _FORMAT = "soundreel-model"
 _FORMAT_VERSION = 1
 _WEIGHTS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
+_ARCHITECTURES: dict[str, type[UNet] | type[Reel]] = {"unet": UNet, "reel": Reel}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Model:
     precision: "fp32" or "bf16", what it computes in.
     """
 
-    generator: UNet
+    generator: UNet | Reel
     recipe: Recipe
     direction: Direction
     config: dict[str, Any]
@@ -54,12 +57,41 @@ class Model:
     precision: Precision
 
     @property
-    def size(self) -> int:
-        """Rows and columns of the pictures it makes."""
-        return self.generator.size
+    def architecture(self) -> Architecture:
+        """Which generator it is."""
+        return self.config["architecture"]
 
-    def pictures(self, x_B1SS: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Pictures for sound images: B x 1 x S x S -> B x 3 x size x size, float in [-1, 1].
+    @property
+    def picture_shape(self) -> tuple[int, int]:
+        """Rows and columns of the pictures it makes; a `reel` makes them in the clips' shape."""
+        generator = self.generator
+        if isinstance(generator, Reel):
+            return generator.rows, generator.columns
+        return generator.size, generator.size
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """The training clips whose looks a `reel` has learnt, in order; empty for a U-Net."""
+        return tuple(self.config.get("looks", ()))
+
+    @property
+    def habits(self) -> dict[str, Any] | None:
+        """How its director cuts (see `cutting.habits`), as JSON values; None where not known."""
+        return self.config.get("cuts")
+
+    @property
+    def framing(self) -> tuple[bool, float]:
+        """Whether a `reel` has learnt layouts in a mirror, and how far zoomed (a share of 1)."""
+        told = self.config.get("framing", {})
+        return bool(told.get("mirror", False)), float(told.get("zoom", 0.0))
+
+    def pictures(
+        self, x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None
+    ) -> Tensor:
+        """Pictures for sound images: B x 1 x S x S -> B x 3 x H x W, float in [-1, 1].
+
+        cue_BK: for a `reel`, what each is drawn with (see `Reel.cues`); None: the look and the
+        reference code of the training frame with the nearest sound.
 
         seeds: one for each picture. Where the generator draws noise (preset `paper`), the seed
         decides it; the same seed gives the same picture. A picture depends on its own sound
@@ -68,7 +100,9 @@ class Model:
         Raises: ModelError if the model goes from picture to sound.
         """
         require_direction(self.folder, self.direction, "sound-to-picture")
-        return self._generate(x_B1SS, seeds)
+        if isinstance(self.generator, Reel):
+            return self._draw(self.generator, x_B1SS, seeds, cue_BK)
+        return self._generate(self.generator, x_B1SS, seeds)
 
     def sound_images(self, y_B3HW: Tensor, seeds: Sequence[int]) -> Tensor:
         """Sound images for pictures: B x 3 x H x W -> B x 1 x S x S, float in [-1, 1].
@@ -78,23 +112,43 @@ class Model:
         Raises: ModelError if the model goes from sound to picture.
         """
         require_direction(self.folder, self.direction, "picture-to-sound")
-        x_BCSS = fit_to(self._generate(y_B3HW, seeds), self.recipe.sound_image_size)
+        assert isinstance(self.generator, UNet)
+        made = self._generate(self.generator, y_B3HW, seeds)
+        x_BCSS = fit_to(made, self.recipe.sound_image_size)
         return x_BCSS.mean(1, keepdim=True)
 
     @torch.inference_mode()
-    def _generate(self, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
-        if len(seeds) != len(x_BCHW):
-            raise ValueError(f"{len(seeds)} seeds for {len(x_BCHW)} pictures: give one for each")
-        weight = self.generator.downs[0].weight
+    def sound_codes(self, x_B1SS: Tensor) -> Tensor:
+        """What a `reel` hears in sound images: B x 1 x S x S -> B x A, float32, on the CPU."""
+        reel = self.generator
+        assert isinstance(reel, Reel)
+        return reel.sound_codes(x_B1SS.to(reel.look_NL.device)).cpu()
+
+    @torch.inference_mode()
+    def _draw(
+        self, reel: Reel, x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None
+    ) -> Tensor:
+        _check_seeds(x_B1SS, seeds)
+        device = reel.look_NL.device
+        # Sound codes in float32 always: another rounding may find another neighbour.
+        sound_BA = reel.sound_codes(x_B1SS.to(device))
+        cue_BK = reel.cues_by_sound(sound_BA) if cue_BK is None else cue_BK.to(device)
+        with autocast(device.type, self.precision):
+            return reel.draw(sound_BA, cue_BK).float()
+
+    @torch.inference_mode()
+    def _generate(self, unet: UNet, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
+        _check_seeds(x_BCHW, seeds)
+        weight = unet.downs[0].weight
         assert isinstance(weight, Tensor)
-        x_BCHW = fit_to(x_BCHW.to(weight.device), self.size)
-        x_BCHW = x_BCHW.expand(-1, self.generator.in_channels, -1, -1)
+        x_BCHW = fit_to(x_BCHW.to(weight.device), unet.size)
+        x_BCHW = x_BCHW.expand(-1, unet.in_channels, -1, -1)
         x_BCHW = x_BCHW.to(weight.dtype, memory_format=torch.channels_last)
-        masks = self.generator.draw_masks(seeds) if self.generator.depends_on_noise else []
+        masks = unet.draw_masks(seeds) if unet.depends_on_noise else []
         # Folded generators hold bf16 weights; others keep float32 ones, so that norms compute
         # their statistics in float32, and are cast operation by operation.
         with autocast(weight.device.type, self.precision, enabled=weight.dtype == torch.float32):
-            return self.generator(x_BCHW, masks).float()
+            return unet(x_BCHW, masks).float()
 
 
 @dataclass(frozen=True)
@@ -105,6 +159,7 @@ class Description:
     recipe: Recipe
     direction: Direction
     weights_sha256: str
+    architecture: Architecture
 
 
 def describe_model(place: Path | str) -> Description:
@@ -115,7 +170,8 @@ def describe_model(place: Path | str) -> Description:
     folder = resolve_model_folder(place)
     config = _read_config(folder)
     weights = str(config.get("weights_sha256"))
-    return Description(folder, _read_recipe(folder, config), config["direction"], weights)
+    recipe = _read_recipe(folder, config)
+    return Description(folder, recipe, config["direction"], weights, config["architecture"])
 
 
 def require_direction(folder: Path, direction: Direction, wanted: Direction) -> None:
@@ -128,15 +184,20 @@ def require_direction(folder: Path, direction: Direction, wanted: Direction) -> 
 
 def save_model(
     folder: Path,
-    generator: UNet,
+    generator: UNet | Reel,
     arguments: dict[str, Any],
     recipe: Recipe,
     direction: Direction,
     training: dict[str, Any],
+    *,
+    learnt: Mapping[str, Any] | None = None,
+    half: bool = False,
 ) -> None:
     """Write a model folder; one that is there already is replaced when the new one is whole.
 
-    arguments: what `UNet` was made with. training: a summary for people, JSON values.
+    arguments: what the generator was made with. training: a summary for people, JSON values.
+    learnt: what else was learnt from the clips, JSON values kept in config.json: of a `reel` its
+    "looks" and "cuts". half: keep the weights as float16, for a folder half as large.
 
     Raises: StorageError if the disk is full or the place cannot be written; the folder that was
     there is then still there.
@@ -147,6 +208,8 @@ def save_model(
         building.mkdir(parents=True)
         weights = building / _WEIGHTS
         tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
+        if half:
+            tensors = {k: v.half() if v.dtype == torch.float32 else v for k, v in tensors.items()}
         try:
             save_file(tensors, weights, metadata={"format": "pt"})
         except safetensors.SafetensorError as error:
@@ -155,8 +218,9 @@ def save_model(
             "format": _FORMAT,
             "format_version": _FORMAT_VERSION,
             "direction": direction,
-            "architecture": "unet",
+            "architecture": "reel" if isinstance(generator, Reel) else "unet",
             "arguments": arguments,
+            **(learnt or {}),
             "recipe": recipe.model_dump(mode="json"),
             "training": training,
             "weights_sha256": _sha256(weights),
@@ -275,7 +339,7 @@ def load_model(
         ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     )
     resolved = resolve_precision(precision, chosen.type)
-    if can_fold(generator):
+    if isinstance(generator, UNet) and can_fold(generator):
         generator = fold_norms(generator)
         if resolved == "bf16":
             generator = generator.to(torch.bfloat16)
@@ -304,14 +368,14 @@ def _read_config(folder: Path) -> dict[str, Any]:
         )
     if config.get("direction") not in get_args(Direction):
         raise ModelError(f"{path}: direction {config.get('direction')!r} is unknown")
-    if config.get("architecture") != "unet":
+    if config.get("architecture") not in _ARCHITECTURES:
         raise ModelError(
             f"{path}: architecture {config.get('architecture')!r} is unknown: update soundreel"
         )
     return config
 
 
-def _read_generator(folder: Path, config: dict[str, Any]) -> UNet:
+def _read_generator(folder: Path, config: dict[str, Any]) -> UNet | Reel:
     path = folder / _WEIGHTS
     if not path.is_file():
         raise ModelError(f"{path}: is missing: fetch the model again")
@@ -321,9 +385,16 @@ def _read_generator(folder: Path, config: dict[str, Any]) -> UNet:
             "only half copied, fetch the model again"
         )
     try:
-        with torch.device("meta"):  # weights that are about to be replaced need not be drawn
-            generator = UNet(**config["arguments"])
-        generator.load_state_dict(load_file(path), assign=True)
+        tensors = load_file(path)
+        if config["architecture"] == "reel":
+            generator = Reel(**config["arguments"])
+            generator.load_state_dict(tensors)  # copied, so that what was halved is float32 again
+        else:
+            with torch.device("meta"):  # weights that are replaced at once need not be drawn
+                generator = UNet(**config["arguments"])
+            halves = {k: v for k, v in tensors.items() if v.dtype == torch.float16}
+            tensors.update((k, v.float()) for k, v in halves.items())
+            generator.load_state_dict(tensors, assign=True)
     except safetensors.SafetensorError as error:
         raise ModelError(f"{path}: not a safetensors file ({error}): fetch it again") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -340,6 +411,11 @@ def _read_recipe(folder: Path, config: dict[str, Any]) -> Recipe:
         return Recipe.model_validate(config.get("recipe"))
     except ValidationError as error:
         raise ModelError(f"{folder / _CONFIG}: in recipe: {explain(error, Recipe)}") from error
+
+
+def _check_seeds(x_BCHW: Tensor, seeds: Sequence[int]) -> None:
+    if len(seeds) != len(x_BCHW):
+        raise ValueError(f"{len(seeds)} seeds for {len(x_BCHW)} pictures: give one for each")
 
 
 def _sha256(path: Path) -> str:

@@ -15,7 +15,7 @@ def model_card(config: dict[str, Any], parameters: int) -> str:
 
     config: the model's config.json. parameters: how many numbers the weights file holds.
     """
-    recipe, training, arguments = config["recipe"], config["training"], config["arguments"]
+    recipe, training = config["recipe"], config["training"]
     source, target = _FROM_TO[config["direction"]]
     window_ms = 1000 * recipe["window_samples"] / recipe["sample_rate_hz"]
     verb = (
@@ -25,11 +25,7 @@ def model_card(config: dict[str, Any], parameters: int) -> str:
     )
     rows = [
         ("direction", f"{config['direction']}: from {source} to {target}"),
-        (
-            "network",
-            f"U-Net, {arguments['size']} x {arguments['size']}, width {arguments['width']}, "
-            f"norm {arguments['norm']}; {parameters:,} numbers",
-        ),
+        ("network", f"{_network(config)}; {parameters:,} numbers"),
         (
             "sound",
             f"{recipe['channel']} at {recipe['sample_rate_hz']:,} Hz, a window of "
@@ -72,6 +68,16 @@ mean frame says how far its pictures of unseen clips follow the sound at all; `s
 tests whether they do. The rights in the videos are their makers'; a film made with this model may
 resemble them.
 """
+
+
+def _network(config: dict[str, Any]) -> str:
+    made = config["arguments"]
+    if config["architecture"] == "reel":
+        return (
+            f"reel, {made['columns']} x {made['rows']}, width {made['width']}, "
+            f"{made['clips']} looks and {made['references']:,} remembered frames"
+        )
+    return f"U-Net, {made['size']} x {made['size']}, width {made['width']}, norm {made['norm']}"
 
 
 def _plain(value: Any) -> str:

@@ -9,30 +9,34 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def fit_to(x_BCHW: Tensor, size: int) -> Tensor:
-    """Pictures as B x C x size x size, in their own range [-1, 1].
+def fit_to(x_BCHW: Tensor, size: int | tuple[int, int]) -> Tensor:
+    """Pictures as B x C x rows x columns, in their own range [-1, 1].
+
+    size: rows and columns, or one number for both.
 
     Smaller: the mean of the area that each new pixel covers. Larger: bicubic, cut off at the
     range, since a cubic overshoots at edges. The same size: the tensor itself.
     """
     height, width = x_BCHW.shape[-2:]
-    if (height, width) == (size, size):
+    rows, columns = (size, size) if isinstance(size, int) else size
+    if (height, width) == (rows, columns):
         return x_BCHW
-    if height >= size and width >= size:
-        return area_resize(x_BCHW, size)
-    larger = F.interpolate(x_BCHW, (size, size), mode="bicubic", align_corners=False)
+    if height >= rows and width >= columns:
+        return area_resize(x_BCHW, (rows, columns))
+    larger = F.interpolate(x_BCHW, (rows, columns), mode="bicubic", align_corners=False)
     return larger.clamp_(-1, 1)
 
 
-def area_resize(x_BCHW: Tensor, size: int) -> Tensor:
+def area_resize(x_BCHW: Tensor, size: int | tuple[int, int]) -> Tensor:
     """Every new pixel the mean over the area of the old ones that it covers, shares included.
 
     This is TensorFlow's ResizeMethod.AREA, upwards too (torch's own "area" takes whole pixels).
-    Shape: B x C x H x W -> B x C x size x size.
+    Shape: B x C x H x W -> B x C x size x size, or B x C x rows x columns.
     """
     height, width = x_BCHW.shape[-2:]
-    rows = _area_weights(height, size).to(x_BCHW)
-    columns = _area_weights(width, size).to(x_BCHW)
+    new_height, new_width = (size, size) if isinstance(size, int) else size
+    rows = _area_weights(height, new_height).to(x_BCHW)
+    columns = _area_weights(width, new_width).to(x_BCHW)
     return rows @ x_BCHW @ columns.T
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from soundreel.training.reach import Reach, reach_for
 from soundreel.training.source import Source
 
 _SILENCE = -1.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -100,16 +103,7 @@ class Batches:
 
         workers: threads that make them; 0 makes each when it is asked for.
         """
-        if workers == 0:
-            yield from (self.batch(step) for step in range(first, stop))
-            return
-        with ThreadPoolExecutor(workers, "batches") as pool:
-            waiting = [pool.submit(self.batch, s) for s in range(first, min(stop, first + workers))]
-            for step in range(first, stop):
-                made = waiting.pop(0).result()
-                if step + workers < stop:
-                    waiting.append(pool.submit(self.batch, step + workers))
-                yield made
+        return made_ahead(self.batch, first, stop, workers)
 
     def _made(
         self, reach: Reach, indices: np.ndarray, places: Sequence[int]
@@ -145,6 +139,20 @@ class Batches:
             sound_B1SS = torch.where(turned, sound_B1SS.flip(3), sound_B1SS)
             picture_B3HW = torch.where(turned, picture_B3HW.flip(3), picture_B3HW)
         return sound_B1SS, picture_B3HW
+
+
+def made_ahead(make: Callable[[int], T], first: int, stop: int, workers: int) -> Iterator[T]:
+    """What `make` makes of first..stop - 1 in order, the next ones made while one is used."""
+    if workers == 0:
+        yield from (make(step) for step in range(first, stop))
+        return
+    with ThreadPoolExecutor(workers, "batches") as pool:
+        waiting = [pool.submit(make, s) for s in range(first, min(stop, first + workers))]
+        for step in range(first, stop):
+            made = waiting.pop(0).result()
+            if step + workers < stop:
+                waiting.append(pool.submit(make, step + workers))
+            yield made
 
 
 def pairs_of_each(settings: Training, processes: int) -> int:

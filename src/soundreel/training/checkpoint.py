@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from soundreel.atomic import atomic_file
 from soundreel.errors import TrainingError
 from soundreel.networks.bundle import as_storage_error
-from soundreel.training.step import Networks
+from soundreel.training.learner import Learner
 
 _KEPT = 2
 _STATES = ("step", "exp_avg", "exp_avg_sq")
 
 
 def save_checkpoint(
-    folder: Path, networks: Networks, step: int, sums: Tensor, numbers: dict[str, Any]
+    folder: Path, networks: Learner, step: int, sums: Tensor, numbers: dict[str, Any]
 ) -> Path:
     """Write the checkpoint after `step` steps; of older ones, the last is kept.
 
@@ -74,7 +74,7 @@ def step_of(checkpoint: Path) -> int:
 
 
 @torch.no_grad()
-def load_checkpoint(path: Path, networks: Networks) -> tuple[Tensor, dict[str, Any]]:
+def load_checkpoint(path: Path, networks: Learner) -> tuple[Tensor, dict[str, Any]]:
     """Put a checkpoint's state into networks of the same settings; returns sums and numbers.
 
     Raises: TrainingError if it is damaged or of other networks.
@@ -92,7 +92,7 @@ def load_checkpoint(path: Path, networks: Networks) -> tuple[Tensor, dict[str, A
         ) from error
 
 
-def _tensors(networks: Networks) -> Iterator[tuple[str, Tensor]]:
+def _tensors(networks: Learner) -> Iterator[tuple[str, Tensor]]:
     """Every tensor of the state, by name; Adam makes its own at its first step, until then here."""
     trained = (
         ("generator", networks.generator, networks.generator_optimizer),

@@ -16,8 +16,9 @@ from soundreel.networks.bundle import Direction
 from soundreel.networks.losses import l1_loss
 from soundreel.networks.resample import fit_to
 from soundreel.seeding import seed_for
+from soundreel.training.learner import Learner
 from soundreel.training.presets import Training
-from soundreel.training.step import Networks
+from soundreel.training.reel_step import picture_shape
 
 _AT_ONCE = 16
 #: Enough for a mean, few enough to take no time.
@@ -103,12 +104,17 @@ class HeldOut:
         self._training_pairs = training_pairs
         self._settings = settings
         self._direction: Direction = direction
+        recipe = training_pairs.recipe
+        reel = settings.architecture == "reel"
+        self._sound_size = recipe.sound_image_size if reel else settings.size
+        square = (settings.size, settings.size)
+        self._picture_shape = picture_shape(settings, recipe) if reel else square
         self.places = measured_places(len(self.pairs), settings.measured_pairs)
         self.mean_CHW = self._mean_target(training_pairs)
         # The sound's pictures cost the most to make and the least to keep.
         self._sound_M1SS = torch.cat(
             [
-                fit_to(self.pairs.sound_images(part), settings.size)
+                fit_to(self.pairs.sound_images(part), self._sound_size)
                 for part in _parts(self.places, _AT_ONCE)
             ]
         )
@@ -119,7 +125,7 @@ class HeldOut:
             )
         )
 
-    def measure(self, networks: Networks) -> Measured:
+    def measure(self, networks: Learner) -> Measured:
         """Generate all the measured pairs as the saved model would, and compare."""
         made, truths = [], []
         for number, (x_BCHW, truth_BCHW) in enumerate(self._batches()):
@@ -137,7 +143,7 @@ class HeldOut:
             **(self._follow(y_MCHW, truth_MCHW) if pictures else {}),
         )
 
-    def examples(self, networks: Networks, rows: int) -> Examples:
+    def examples(self, networks: Learner, rows: int) -> Examples:
         """A few of the measured pairs, spread evenly, and below them two that are trained on."""
         chosen = spread(len(self.places), rows)
         x_BCHW, truth_BCHW = self._at(chosen)
@@ -181,13 +187,15 @@ class HeldOut:
             yield self._at(part)
 
     def _at(self, part: np.ndarray) -> tuple[Tensor, Tensor]:
-        picture = fit_to(self.pairs.pictures(self.places[part]), self._settings.size)
+        picture = fit_to(self.pairs.pictures(self.places[part]), self._picture_shape)
         return self._facing(self._sound_M1SS[torch.from_numpy(part)], picture)
 
     def _inputs(self, pairs: Pairs, places: np.ndarray) -> tuple[Tensor, Tensor]:
         """Sound images and pictures of pairs, at the network's size."""
-        size = self._settings.size
-        return fit_to(pairs.sound_images(places), size), fit_to(pairs.pictures(places), size)
+        return (
+            fit_to(pairs.sound_images(places), self._sound_size),
+            fit_to(pairs.pictures(places), self._picture_shape),
+        )
 
     def _facing(self, sound_B1SS: Tensor, picture_B3HW: Tensor) -> tuple[Tensor, Tensor]:
         """What is seen, and what should be made of it."""
@@ -208,7 +216,9 @@ class HeldOut:
                 else pairs.sound_images(part).expand(-1, self._settings.sound_channels, -1, -1)
             )
             total = total + targets.double().sum(0)
-        return fit_to((total / len(places)).float()[None], self._settings.size)[0]
+        to_picture = self._direction == "sound-to-picture"
+        shape = self._picture_shape if to_picture else (self._sound_size, self._sound_size)
+        return fit_to((total / len(places)).float()[None], shape)[0]
 
 
 def _labels(pairs: Pairs, places: np.ndarray) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from soundreel.errors import TrainingError
 from soundreel.networks.bundle import Direction, save_model
 from soundreel.progress import Listener, Step
 from soundreel.threads import FreeCores
-from soundreel.training.batches import Batches
 from soundreel.training.checkpoint import (
     checkpoints,
     load_checkpoint,
@@ -23,10 +23,11 @@ from soundreel.training.checkpoint import (
 from soundreel.training.folder import RunFolder, append_row, cut_rows, rows_until
 from soundreel.training.held_out import HeldOut
 from soundreel.training.interrupt import Interrupt, Interrupted, interrupt_between_steps
+from soundreel.training.learner import AnyBatches, Learner
 from soundreel.training.presets import Training
 from soundreel.training.show import Show
 from soundreel.training.signs import explodes, warnings_of
-from soundreel.training.step import LOSS_NAMES, Networks, rate_share
+from soundreel.training.step import rate_share
 from soundreel.training.stopping import best_row, ran_out_of_patience
 
 #: How often the losses are looked at, and other processes asked, in steps: each look waits for
@@ -47,16 +48,18 @@ class Loop:
         settings: Training,
         preset: str,
         direction: Direction,
-        networks: Networks,
-        batches: Batches,
+        networks: Learner,
+        batches: AnyBatches,
         held_out: HeldOut | None,
         pairs: int,
         total: int,
+        learnt: Mapping[str, Any] | None = None,
     ) -> None:
         """Set up a run.
 
         held_out: what the first process measures on; None in the others.
         pairs: how many an epoch has; total: how many steps the run is to have.
+        learnt: what the model keeps beside its weights (see `save_model`).
         """
         self.run = run
         self.settings = settings
@@ -68,6 +71,7 @@ class Loop:
         self.held_out = held_out
         self.pairs = pairs
         self.total = total
+        self._learnt = learnt
         self.done = 0
         self.rows: list[dict[str, Any]] = []
         self._show = (
@@ -76,7 +80,7 @@ class Loop:
         self._snapshot_steps = {
             settings.steps_of(epoch, pairs): epoch for epoch in settings.keep_epochs
         }
-        self._sums = torch.zeros(len(LOSS_NAMES), device=networks.device)
+        self._sums = torch.zeros(len(networks.loss_names), device=networks.device)
         self._summed = 0
         self._looked_at = self._sums.clone().cpu()
         self._looked_at_step = 0
@@ -225,7 +229,10 @@ class Loop:
             row: dict[str, Any] = {
                 "step": self.done,
                 "epoch": round(self.done * self.settings.batch / self.pairs, 4),
-                **{f"{name}_loss": mean for name, mean in zip(LOSS_NAMES, means, strict=True)},
+                **{
+                    f"{name}_loss": mean
+                    for name, mean in zip(self.networks.loss_names, means, strict=True)
+                },
                 "measured_on": self.held_out.measured_on,
                 **measured.row,
                 "learning_rate": self.settings.learning_rate
@@ -244,7 +251,8 @@ class Loop:
                 self._save(self.run.best)
         self._sums.zero_()
         self._summed = 0
-        self._looked_at, self._looked_at_step = torch.zeros(len(LOSS_NAMES)), self.done
+        self._looked_at = torch.zeros(len(self.networks.loss_names))
+        self._looked_at_step = self.done
         self._page("training")
 
     def _keep(self) -> None:
@@ -265,6 +273,7 @@ class Loop:
         if self.held_out is None:
             return
         row = self.row or {}
+        self.networks.remember()
         save_model(
             folder,
             self.networks.best_generator,
@@ -282,6 +291,7 @@ class Loop:
                 "precision": self.networks.precision,
                 "seconds": round(self.seconds, 3),
             },
+            learnt=self._learnt,
         )
 
     def _draw_sheet(self) -> None:

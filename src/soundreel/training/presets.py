@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from soundreel.errors import SettingsError
 from soundreel.settings import explain
+from soundreel.training.reel_settings import ReelSettings
 
 
 class Training(BaseModel):
@@ -15,11 +16,16 @@ class Training(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # --- the generator (see networks.unet) and the discriminator
+    # --- the generator (see networks.unet and networks.reel) and the discriminator
+    architecture: Literal["unet", "reel"] = "unet"
+    """unet: pix2pix; reel: made for this task, with looks and reference codes."""
+    reel: ReelSettings = ReelSettings()
+    """What only `reel` has; of what follows, norms, biases, dropout, sound_channels, scale_to and
+    mirror are pix2pix's alone."""
     size: Literal[64, 128, 256, 512] = 256
-    """Rows and columns of the pictures inside the network."""
+    """Rows and columns of the pictures inside the network; of `reel`'s the longer side."""
     width: int = Field(64, ge=4, le=256)
-    """Channels after the generator's first layer."""
+    """Channels after the generator's first layer; of `reel`, an eighth of its widest."""
     discriminator_width: int = Field(64, ge=4, le=256)
     norm: Literal["batch", "frozen-batch", "instance", "group", "none"] = "frozen-batch"
     bias_before_norm: bool = False
@@ -111,9 +117,21 @@ class Training(BaseModel):
             raise ValueError("step_engine = 'graph' needs accumulate = 1 and a batch that is given")
         if any(epoch <= 0 for epoch in self.keep_epochs):
             raise ValueError("keep_epochs must be greater than 0")
+        if self.architecture == "reel":
+            self._check_reel()
         if self.l1_weight == 0 and self.gan_weight == 0:
             raise ValueError("l1_weight and gan_weight are both 0: nothing to learn from")
         return self
+
+    def _check_reel(self) -> None:
+        if self.step_engine != "eager":
+            raise ValueError("step_engine must be 'eager' for reel")
+        if self.scale_to is not None or self.mirror:
+            raise ValueError(
+                "scale_to and mirror are pix2pix's: reel never mirrors or crops its pictures"
+            )
+        if self.accumulate > 1 or self.automatic_batch:
+            raise ValueError("accumulate and automatic_batch are pix2pix's: give reel a batch")
 
     def total_steps(self, pairs: int) -> int:
         """How many steps the whole training takes with this many pairs."""
@@ -161,6 +179,29 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "ema_decay": 0.999,
         "precision": "auto",
         "measure_every": 250,
+        "checkpoint_every": 1_000,
+        "sheet_every": 1_000,
+    },
+    # Widths, losses and rates after a prototype's comparisons; see docs/reel.md.
+    "reel": {
+        "architecture": "reel",
+        "size": 256,
+        "width": 24,
+        "discriminator_width": 24,
+        "gain_db": 3.0,
+        "time_mask": 0.08,
+        "band_mask": 0.09,
+        "batch": 8,
+        "epochs": 40,
+        "learning_rate": 6e-4,
+        "discriminator_learning_rate": 4e-4,
+        "beta1": 0.0,
+        "beta2": 0.99,
+        "schedule": "linear",
+        "l1_weight": 3.0,
+        "ema_decay": 0.998,
+        "precision": "auto",
+        "measure_every": 500,
         "checkpoint_every": 1_000,
         "sheet_every": 1_000,
     },

@@ -18,15 +18,15 @@ from soundreel.networks.precision import resolve_precision
 from soundreel.places import is_remote
 from soundreel.progress import Listener, silent
 from soundreel.training.batch_size import with_fastest_batch
-from soundreel.training.batches import Batches, pairs_of_each
+from soundreel.training.batches import pairs_of_each
 from soundreel.training.checkpoint import checkpoints, step_of
 from soundreel.training.folder import RunFolder, begun_run, open_run, rows_until
 from soundreel.training.held_out import MEAN_PAIRS, HeldOut
+from soundreel.training.learner import learner_for, learnt_from
 from soundreel.training.loop import Loop
 from soundreel.training.presets import Training, training_preset
 from soundreel.training.ranks import Alone, Ranks, join_ranks, leave_ranks
 from soundreel.training.source import InMemory, Source, Streamed, pairs_identity
-from soundreel.training.step import Networks
 from soundreel.training.stopping import best_row, ran_out_of_patience
 
 
@@ -87,7 +87,8 @@ def train(
 
     dataset: a dataset folder, or shards: a folder of them or an address (s3://bucket/dataset),
     which are read as they are needed and may be larger than the memory.
-    preset: "default", "quick" or "paper"; `changes` changes single settings (see `Training`).
+    preset: "default", "reel", "quick" or "paper"; `changes` changes single settings (see
+    `Training`).
     epochs: how many times to go through all pairs; a larger number continues a finished run.
     direction: what the model makes of what.
     devices: so many processes on this machine share every batch, a GPU each where there are
@@ -237,11 +238,11 @@ def train_on_source(
         settings,
         preset,
         direction,
-        Networks(settings, direction, precision, chosen, ranks),
-        Batches(source, settings, direction, ranks, chosen),
+        *learner_for(source, settings, direction, precision, chosen, ranks),
         HeldOut(source.sample(MEAN_PAIRS), held_out_pairs, settings, direction) if first else None,
         len(source),
         total,
+        learnt_from(source, settings, progress) if first else None,
     )
     loop.resume()
     loop.go(progress if first else silent)

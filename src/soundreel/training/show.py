@@ -15,10 +15,10 @@ from soundreel.training.board import board_for
 from soundreel.training.curve import draw_curve
 from soundreel.training.folder import RunFolder
 from soundreel.training.held_out import HeldOut
+from soundreel.training.learner import Learner
 from soundreel.training.page import write_page
 from soundreel.training.presets import Training
 from soundreel.training.sheet import as_picture, as_sound_picture, draw_sheet
-from soundreel.training.step import Networks
 
 #: While training, the curve and the page are drawn at most this often.
 _PAGE_EVERY_SECONDS = 15.0
@@ -70,7 +70,7 @@ class Show:
         if state != "training" and self._board is not None:
             self._board.close()
 
-    def sheet(self, networks: Networks, step: int, note: str) -> None:
+    def sheet(self, networks: Learner, step: int, note: str) -> None:
         """A sheet of examples beside the truth and the mean training target.
 
         Held-out ones, and two that are trained on: what is known by heart shows.

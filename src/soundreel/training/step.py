@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from soundreel.networks.bundle import Direction
+from soundreel.networks.bundle import Architecture, Direction
 from soundreel.networks.losses import adversarial_loss, discriminator_loss, l1_loss
 from soundreel.networks.norms import Norm, statistics_left_alone
 from soundreel.networks.patchgan import PatchGAN
@@ -22,9 +22,6 @@ from soundreel.training.graph import GraphedStep
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone, Ranks
 
-#: The losses of a step, in this order.
-LOSS_NAMES = ("discriminator", "adversarial", "l1")
-
 Network = Callable[..., Tensor]
 
 
@@ -33,6 +30,10 @@ class Networks:
 
     Weights are drawn from the settings' seed, on the CPU, so they do not depend on the device.
     """
+
+    #: The losses of a step, in this order.
+    loss_names: tuple[str, ...] = ("discriminator", "adversarial", "l1")
+    architecture: Architecture = "unet"
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class Networks:
         """Learn from one batch, or from this process's part of it.
 
         step: its number, from 0; with `total` it decides the learning rate.
-        Returns: the losses before this step, in the order of LOSS_NAMES, on the device; the
+        Returns: the losses before this step, in the order of `loss_names`, on the device; the
         first two are 0 where `gan_weight` is 0. With several processes, of this one's part.
         """
         settings = self.settings
@@ -99,8 +100,8 @@ class Networks:
         truth_BCHW = batch.truth_BCHW.to(self.device, memory_format=self.layout, non_blocking=True)
         masks = [mask.to(self.device) for mask in self.generator.draw_masks(batch.seeds)]
         share = rate_share(settings.schedule, step, total)
-        _set_rate(self.generator_optimizer, settings.learning_rate * share)
-        _set_rate(self.discriminator_optimizer, settings.discriminator_learning_rate * share)
+        set_rate(self.generator_optimizer, settings.learning_rate * share)
+        set_rate(self.discriminator_optimizer, settings.discriminator_learning_rate * share)
         # Early on the average forgets faster, or it would remember the random weights for long.
         self._newest_share.fill_(1 - min(settings.ema_decay, (1 + step) / (10 + step)))
         return self._learn_from(x_BCHW, truth_BCHW, masks)
@@ -109,7 +110,7 @@ class Networks:
         """All of a step that happens on the device, at the rates that are set."""
         self.generator.train()
         parts = self.settings.accumulate
-        losses = torch.zeros(len(LOSS_NAMES), dtype=truth_BCHW.dtype, device=self.device)
+        losses = torch.zeros(len(self.loss_names), dtype=truth_BCHW.dtype, device=self.device)
         inputs = list(zip(x_BCHW.chunk(parts), truth_BCHW.chunk(parts), strict=True))
         masks_of = [[mask.chunk(parts)[part] for mask in masks] for part in range(parts)]
         made: list[Tensor] = []
@@ -165,6 +166,9 @@ class Networks:
         if self.ranks.count > 1:
             self.ranks.average(p.grad for p in network.parameters() if p.grad is not None)
         optimizer.step()
+
+    def remember(self) -> None:
+        """Nothing: a U-Net remembers no training frames (see `ReelNetworks`)."""
 
     @torch.inference_mode()
     def generate(self, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -228,7 +232,8 @@ def rate_share(schedule: str, step: int, total: int) -> float:
     return 1.0
 
 
-def _set_rate(optimizer: torch.optim.Adam, rate: float) -> None:
+def set_rate(optimizer: torch.optim.Adam, rate: float) -> None:
+    """Learn at this rate from now on."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)

@@ -1,0 +1,1 @@
+"""How a director cuts, learnt from clips, and a plan of cuts for a new song."""

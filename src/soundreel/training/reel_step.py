@@ -1,0 +1,320 @@
+"""One training step of `reel`: the discriminator learns, then sound, looks, layout and drawing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from soundreel.cutting.learning import shots_of_pairs
+from soundreel.dataset.loading import Pairs
+from soundreel.networks.bundle import Architecture
+from soundreel.networks.losses import l1_loss
+from soundreel.networks.precision import Precision, autocast
+from soundreel.networks.reel import Reel
+from soundreel.networks.reel_judge import (
+    ReelJudge,
+    Scores,
+    discriminator_hinge,
+    generator_hinge,
+)
+from soundreel.networks.reel_losses import (
+    code_divergence,
+    feature_l1,
+    motion_l1,
+    moved_and_cut,
+    pyramid_l1,
+)
+from soundreel.networks.resample import fit_to
+from soundreel.recipe import Recipe
+from soundreel.seeding import seed_for
+from soundreel.training.moments import Moments
+from soundreel.training.presets import Training
+from soundreel.training.ranks import Alone, Ranks
+from soundreel.training.step import rate_share, set_rate
+
+#: Moments of one clip that are so near in time may well have the same picture.
+_APART_SECONDS = 1.0
+_AT_ONCE = 32
+
+
+class ReelNetworks:
+    """Both networks of `reel`, their optimizers and the averaged generator.
+
+    Weights are drawn from the settings' seed, on the CPU. What the model remembers of its
+    training frames is found anew whenever pictures are to be made (see `remember`).
+    """
+
+    loss_names: tuple[str, ...] = ("discriminator", "adversarial", "motion", "divergence", "l1")
+    architecture: Architecture = "reel"
+
+    def __init__(
+        self,
+        settings: Training,
+        pairs: Pairs,
+        precision: Precision,
+        device: torch.device,
+        ranks: Ranks | None = None,
+    ) -> None:
+        """Networks for these training pairs: a look for each of their clips."""
+        self.settings = settings
+        self.precision: Precision = precision
+        self.device = device
+        self.ranks = ranks or Alone()
+        self._pairs = pairs
+        self._places_R = remembered_places(pairs, settings.reel.references)
+        self.arguments = reel_arguments(settings, pairs, len(self._places_R))
+        judge_arguments = {
+            name: self.arguments[name]
+            for name in ("rows", "columns", "clips", "sound_size", "evenly_in_hz", "low_row_first")
+        }
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for(settings.seed, "weights"))
+            self.generator = Reel(**self.arguments)
+            self.discriminator = ReelJudge(
+                consecutive=settings.reel.consecutive,
+                width=settings.discriminator_width,
+                **judge_arguments,
+            )
+        for network in (self.generator, self.discriminator):
+            network.to(device)
+            for parameter in network.parameters():
+                if parameter.dim() == 4:
+                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self.generator_optimizer = self._adam(
+            [
+                {"params": [p for n, p in self.generator.named_parameters() if n != "look_NL"]},
+                {"params": [self.generator.look_NL], "lr": settings.reel.look_learning_rate},
+            ],
+            settings.learning_rate,
+        )
+        self.discriminator_optimizer = self._adam(
+            list(self.discriminator.parameters()), settings.discriminator_learning_rate
+        )
+        self.averaged = copy.deepcopy(self.generator) if settings.ema_decay else None
+        self._shot_R = torch.from_numpy(shots_of_pairs(pairs)[self._places_R])
+        self._remembered_at: int | None = None
+        self._steps = 0
+
+    @property
+    def best_generator(self) -> Reel:
+        """The generator that pictures are made with: the averaged one where there is one."""
+        return self.generator if self.averaged is None else self.averaged
+
+    def step(self, step: int, total: int, batch: Moments) -> Tensor:
+        """Learn from one batch, or from this process's part of it.
+
+        Returns: the losses before this step, in the order of `loss_names`, on the device.
+        """
+        settings = self.settings
+        share = rate_share(settings.schedule, step, total)
+        ours, looks = self.generator_optimizer.param_groups
+        ours["lr"] = settings.learning_rate * share
+        looks["lr"] = settings.reel.look_learning_rate * share
+        set_rate(self.discriminator_optimizer, settings.discriminator_learning_rate * share)
+        losses = self._learn(batch)
+        # Early on the average forgets faster, or it would remember the random weights for long.
+        self._average(1 - min(settings.ema_decay, (1 + step) / (10 + step)))
+        self._steps += 1
+        return losses
+
+    def _learn(self, batch: Moments) -> Tensor:
+        settings, reel = self.settings, self.settings.reel
+        generator, frames = self.generator, self.settings.reel.consecutive
+        x_B1SS = batch.x_B1SS.to(self.device)
+        truth_BCHW = batch.truth_B3HW.to(self.device, memory_format=torch.channels_last)
+        clip_M, even_MD = batch.clip_M.to(self.device), batch.even_MD
+        average_M = (even_MD[:, 0] < reel.look_dropout).to(self.device)
+        look_M = torch.where(average_M, generator.average_look, clip_M)
+        with self._autocast():
+            mean_MCHW, log_variance_MCHW = generator.layout(batch.reference_M3HW.to(self.device))
+        divergence = code_divergence(mean_MCHW, log_variance_MCHW)
+        mean_MZ, log_variance_MZ = mean_MCHW.flatten(1), log_variance_MCHW.flatten(1)
+        noise_MZ = batch.noise_MZ.to(self.device)
+        random_M1 = (even_MD[:, 1] < reel.reference_dropout).to(self.device)[:, None]
+        code_MZ = torch.where(
+            random_M1, noise_MZ, mean_MZ + noise_MZ * (0.5 * log_variance_MZ).exp()
+        )
+        cue_MK = generator.cues(generator.look_NL[look_M], code_MZ)
+        with self._autocast():
+            y_BCHW = generator(x_B1SS, cue_MK.repeat_interleave(frames, 0)).float()
+        # Neighbouring pictures side by side in the channels; the newest one's sound is told.
+        truth_MCHW, y_MCHW = self._beside(truth_BCHW), self._beside(y_BCHW)
+        newest_M1SS = x_B1SS[frames - 1 :: frames]
+        judged = torch.zeros((), device=self.device)
+        fooled = torch.zeros((), device=self.device)
+        features = torch.zeros((), device=self.device)
+        if settings.gan_weight:
+            judged = self._teach_judge(batch, truth_MCHW, y_MCHW.detach(), newest_M1SS, look_M)
+            fooled, features = self._ask_judge(batch, truth_MCHW, y_MCHW, newest_M1SS, look_M)
+        moved = (
+            motion_l1(y_BCHW.unflatten(0, (-1, frames)), truth_BCHW.unflatten(0, (-1, frames)))
+            if frames > 1
+            else torch.zeros((), device=self.device)
+        )
+        loss = (
+            settings.gan_weight * fooled
+            + settings.l1_weight * pyramid_l1(y_BCHW, truth_BCHW)
+            + reel.motion_weight * moved
+            + reel.divergence_weight * divergence
+            + reel.feature_weight * features
+        )
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._take_step(generator, self.generator_optimizer, reel.clip_gradients)
+        missed = l1_loss(y_BCHW.detach(), truth_BCHW)
+        return torch.stack([judged, fooled.detach(), moved.detach(), divergence.detach(), missed])
+
+    def _teach_judge(
+        self, batch: Moments, truth: Tensor, made: Tensor, x_M1SS: Tensor, look_M: Tensor
+    ) -> Tensor:
+        judge, reel = self.discriminator, self.settings.reel
+        with self._autocast():
+            told_MA = judge.told(x_M1SS, look_M)
+            seen = judge.see(moved_and_cut(truth, batch.even_MD[:, 2:6]))
+            real = _float(judge.score(seen, told_MA))
+            fake = _float(
+                judge.score(judge.see(moved_and_cut(made, batch.even_MD[:, 6:10])), told_MA)
+            )
+            loss = discriminator_hinge(real, fake)
+            if reel.wrong_sound_weight and len(x_M1SS) > 1:
+                # True pictures with their neighbour's sound are no better than made ones, unless
+                # that is a moment of the same clip and nearly of the same time.
+                other_MA = judge.told(x_M1SS.roll(1, 0), look_M)
+                wrong_M = _float(judge.score(seen, other_MA)).whole_B
+                clip_M, seconds_M = batch.clip_M, batch.seconds_M
+                apart_M = (clip_M != clip_M.roll(1)) | (
+                    (seconds_M - seconds_M.roll(1)).abs() > _APART_SECONDS
+                )
+                wrong = (torch.relu(1 + wrong_M) * apart_M.to(wrong_M)).mean()
+                loss = loss + reel.wrong_sound_weight * wrong
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._take_step(judge, self.discriminator_optimizer)
+        return loss.detach()
+
+    def _ask_judge(
+        self, batch: Moments, truth: Tensor, made: Tensor, x_M1SS: Tensor, look_M: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The adversarial loss, and how differently made and true pictures are seen."""
+        judge = self.discriminator
+        drawn_M4 = batch.even_MD[:, 10:14]
+        features = torch.zeros((), device=self.device)
+        judge.requires_grad_(False)
+        with self._autocast():
+            seen = judge.see(moved_and_cut(made, drawn_M4))
+            fooled = generator_hinge(_float(judge.score(seen, judge.told(x_M1SS, look_M))))
+            if self.settings.reel.feature_weight:
+                with torch.no_grad():
+                    real = judge.see(moved_and_cut(truth, drawn_M4))
+                features = feature_l1(
+                    [m.float() for m in seen.maps], [m.float() for m in real.maps]
+                )
+        judge.requires_grad_(True)
+        return fooled, features
+
+    def _beside(self, pictures_BCHW: Tensor) -> Tensor:
+        """The frames of a moment as channels: B x 3 x H x W -> M x 3F x H x W."""
+        beside = pictures_BCHW.unflatten(0, (-1, self.settings.reel.consecutive)).flatten(1, 2)
+        return beside.contiguous(memory_format=torch.channels_last)
+
+    def _take_step(
+        self, network: nn.Module, optimizer: torch.optim.Adam, longest: float | None = None
+    ) -> None:
+        if self.ranks.count > 1:
+            self.ranks.average(p.grad for p in network.parameters() if p.grad is not None)
+        if longest is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), longest)
+        optimizer.step()
+
+    @torch.inference_mode()
+    def generate(self, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Pictures as the saved model makes them without cues, float32, on the CPU.
+
+        Shape: B x 1 x S x S -> B x 3 x H x W.
+        """
+        self.remember()
+        generator = self.best_generator.eval()
+        with self._autocast():
+            return generator(x_BCHW.to(self.device)).float().cpu()
+
+    @torch.no_grad()
+    def remember(self) -> None:
+        """Find the sound and reference codes of the remembered training frames as they are now."""
+        if self._remembered_at == self._steps:
+            return
+        generator, places_R = self.best_generator, self._places_R
+        sounds, codes = [], []
+        for first in range(0, len(places_R), _AT_ONCE):
+            part = places_R[first : first + _AT_ONCE]
+            picture_B3HW = fit_to(self._pairs.pictures(part), (generator.rows, generator.columns))
+            x_B1SS = self._pairs.sound_images(part).to(self.device)
+            with self._autocast():
+                sounds.append(generator.sound_codes(x_B1SS).float())
+                codes.append(generator.layout_codes(picture_B3HW.to(self.device)).float())
+        for filled in {self.generator, generator}:
+            filled.reference_sound_RA.copy_(torch.cat(sounds))
+            filled.reference_code_RZ.copy_(torch.cat(codes))
+            filled.reference_clip_R.copy_(torch.from_numpy(self._pairs.clip_N[places_R]))
+            filled.reference_shot_R.copy_(self._shot_R)
+            filled.reference_seconds_R.copy_(torch.from_numpy(self._pairs.time_seconds_N[places_R]))
+        self._remembered_at = self._steps
+
+    def _autocast(self) -> torch.autocast:
+        return autocast(self.device.type, self.precision)
+
+    @torch.no_grad()
+    def _average(self, newest_share: float) -> None:
+        if self.averaged is None:
+            return
+        for averaged, newest in zip(
+            self.averaged.parameters(), self.generator.parameters(), strict=True
+        ):
+            averaged.lerp_(newest, newest_share)
+
+    def _adam(self, parameters: list[Any], rate: float) -> torch.optim.Adam:
+        settings = self.settings
+        return torch.optim.Adam(
+            parameters, rate, (settings.beta1, settings.beta2), eps=1e-8, fused=True
+        )
+
+
+def picture_shape(settings: Training, recipe: Recipe) -> tuple[int, int]:
+    """Rows and columns of `reel`'s pictures: the clips' own shape, the longer side `size`."""
+    aspect = float(recipe.shape_aspect)
+    shorter = 2 * round(settings.size / max(aspect, 1 / aspect) / 2)
+    return (shorter, settings.size) if aspect >= 1 else (settings.size, shorter)
+
+
+def reel_arguments(settings: Training, pairs: Pairs, references: int) -> dict[str, Any]:
+    """What `Reel` is made with; kept in the model's config."""
+    recipe = pairs.recipe
+    rows, columns = picture_shape(settings, recipe)
+    return {
+        "rows": rows,
+        "columns": columns,
+        "width": settings.width,
+        "clips": len(pairs.clip_ids),
+        "references": references,
+        "sound_size": recipe.sound_image_size,
+        "evenly_in_hz": recipe.representation != "mel",
+        "low_row_first": recipe.representation == "psd",
+        "code_channels": settings.reel.code_channels,
+        "code_side": settings.reel.code_side,
+    }
+
+
+def remembered_places(pairs: Pairs, most: int) -> np.ndarray:
+    """At most `most` of the pairs, evenly spread over each clip's: R indices, ascending."""
+    count = len(pairs)
+    if count <= most:
+        return np.arange(count)
+    return np.unique((np.arange(most) * count + count // 2) // most)
+
+
+def _float(scores: Scores) -> Scores:
+    return Scores(scores.whole_B.float(), scores.patches_BP.float())

@@ -1,6 +1,7 @@
 """Engines: speed against the widely used PyTorch pix2pix's test, and likeness to float32, at once.
 
     python benchmarks/engines.py [--model RUN_OR_MODEL] [--song SONG ...] [--rounds 5]
+    python benchmarks/engines.py --reel 144x256x24 ... [--rounds 5]
 
 Without --model, one is trained first: preset default for 200 steps on music videos made here
 (some ten minutes on two cores; kept in the system's folder for temporary files, so the second
@@ -8,6 +9,9 @@ time it is there). Likeness is measured on songs that the model never heard.
 
 The peer generates frame by frame in training mode (batch statistics, dropout), as its test does,
 at its own size, 256, whatever the model's.
+
+With --reel, reels of rows x columns x width with random weights are computed instead, and what
+they are compared with is their own float32 in torch. A trained one is given with --model.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as `threads.let_threads_rest` does
@@ -31,9 +36,11 @@ from torch import Tensor
 from peer import PeerGenerator
 from soundreel.dataset.build import prepare
 from soundreel.media.sound import read_sound
-from soundreel.networks.bundle import load_model, resolve_model_folder
+from soundreel.networks.bundle import load_model, resolve_model_folder, save_model
+from soundreel.networks.reel import Reel
 from soundreel.recipe import Recipe, recipe_from
 from soundreel.rendering.engines import Engine, EngineUnavailable
+from soundreel.rendering.engines.calibration import calibration_cues
 from soundreel.rendering.engines.gate import all_frames, fidelity
 from soundreel.rendering.engines.openvino_engine import open_openvino
 from soundreel.rendering.engines.torch_engines import open_torch
@@ -113,15 +120,90 @@ def engines_of(folder: Path) -> dict[str, Engine]:
     return found
 
 
+def random_reel(place: Path, rows: int, columns: int, width: int) -> Path:
+    """A model folder: a reel that was not trained, with something remembered."""
+    arguments: dict[str, Any] = {"rows": rows, "columns": columns, "width": width}
+    arguments |= {"clips": 6, "references": 500}
+    torch.manual_seed(0)
+    reel = Reel(**arguments)
+    reel.reference_sound_RA.normal_()
+    reel.reference_code_RZ.normal_()
+    reel.reference_clip_R.random_(0, 6)
+    looks = {"looks": [str(clip) for clip in range(6)]}
+    recipe = recipe_from()
+    save_model(place, reel, arguments, recipe, "sound-to-picture", {}, learnt=looks)
+    return place
+
+
+def in_turns(arms: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of every arm in rounds in which they take turns; the first one warms up."""
+    taken: dict[str, list[float]] = {name: [] for name in arms}
+    for number in range(rounds + 1):
+        for name, generate in arms.items():
+            began = time.perf_counter()
+            generate()
+            if number:
+                taken[name].append(1000 * (time.perf_counter() - began))
+    return taken
+
+
+def ratio_of(base: Sequence[float], samples: Sequence[float]) -> float:
+    """How many times as fast, round by round."""
+    return statistics.median(b / s for b, s in zip(base, samples, strict=True))
+
+
+def reel_table(name: str, folder: Path, x_B1SS: Tensor, rounds: int) -> None:
+    """Print what each engine makes of a reel, beside its own float32 in torch."""
+    seeds = range(len(x_B1SS))
+    reel = load_model(folder, "fp32", "cpu").generator
+    assert isinstance(reel, Reel)
+    cue_BK = calibration_cues(reel, len(x_B1SS))
+    engines = engines_of(folder)
+    base = "torch-fp32, batch 8"
+    truth_BHW3 = all_frames(engines[base], x_B1SS, seeds, cue_BK)
+    arms: dict[str, Callable[[], object]] = {
+        name: lambda engine=engine: all_frames(engine, x_B1SS[:16], seeds[:16], cue_BK[:16])
+        for name, engine in engines.items()
+    }
+    taken = in_turns(arms, rounds)
+    print(f"reel {name}, {torch.get_num_threads()} threads, {rounds} rounds, medians")
+    for arm, samples in taken.items():
+        found = fidelity(engines[arm], x_B1SS, seeds, truth_BHW3, cue_BK)
+        print(
+            f"{arm:24} {statistics.median(samples) / 16:7.2f} ms a frame  "
+            f"x {ratio_of(taken[base], samples):6.2f}  "
+            f"{found.psnr_db:5.1f} dB, worst picture {found.worst_db:5.1f}",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path)
     parser.add_argument("--song", type=Path, nargs="*", default=[])
+    parser.add_argument("--reel", nargs="*", default=[], help="rows x columns x width")
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
+    for size in chosen.reel:
+        rows, columns, width = map(int, size.split("x"))
+        with tempfile.TemporaryDirectory() as place:
+            folder = random_reel(Path(place) / "model", rows, columns, width)
+            x_B1SS = unheard_windows(recipe_from(), chosen.song, each=2)
+            reel_table(size, folder, x_B1SS, chosen.rounds)
+    if chosen.reel:
+        return
     folder = trained_model() if chosen.model is None else resolve_model_folder(chosen.model)
-    x_B1SS = unheard_windows(load_model(folder, "fp32", "cpu").recipe, chosen.song)
+    model = load_model(folder, "fp32", "cpu")
+    x_B1SS = unheard_windows(model.recipe, chosen.song)
+    if isinstance(model.generator, Reel):
+        reel_table(str(folder), folder, x_B1SS, chosen.rounds)
+    else:
+        unet_table(folder, x_B1SS, chosen.rounds)
+
+
+def unet_table(folder: Path, x_B1SS: Tensor, rounds: int) -> None:
+    """Print what each engine makes of a U-Net, beside the peer."""
     seeds = range(len(x_B1SS))
     engines = engines_of(folder)
     truth_BHW3 = all_frames(engines["torch-fp32, batch 8"], x_B1SS, seeds)
@@ -130,19 +212,14 @@ def main() -> None:
     for name, engine in engines.items():
         frames_of[name] = 16
         arms[name] = lambda engine=engine: all_frames(engine, x_B1SS[:16], seeds[:16])
-    taken: dict[str, list[float]] = {name: [] for name in arms}
-    for number in range(chosen.rounds + 1):  # the first round warms up
-        for name, generate in arms.items():
-            began = time.perf_counter()
-            generate()
-            if number:
-                taken[name].append(1000 * (time.perf_counter() - began) / frames_of[name])
+    taken = {
+        name: [each / frames_of[name] for each in samples]
+        for name, samples in in_turns(arms, rounds).items()
+    }
     threads = torch.get_num_threads()
-    print(f"{threads} threads, {chosen.rounds} rounds, medians; {len(x_B1SS)} windows for the dB")
+    print(f"{threads} threads, {rounds} rounds, medians; {len(x_B1SS)} windows for the dB")
     for name, samples in taken.items():
-        ratio = statistics.median(
-            p / s for p, s in zip(taken["peer, batch 1"], samples, strict=True)
-        )
+        ratio = ratio_of(taken["peer, batch 1"], samples)
         line = f"{name:24} {statistics.median(samples):7.1f} ms a frame  x {ratio:6.2f}"
         if name in engines:
             found = fidelity(engines[name], x_B1SS, seeds, truth_BHW3)

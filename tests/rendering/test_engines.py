@@ -145,11 +145,11 @@ def test_the_gate_refuses_a_spoiled_engine(folder, windows, truth):
     good = open_engine("torch-fp32", folder, "cpu")
     assert fidelity(good, windows, SEEDS, truth).psnr_db > 80
 
-    def noisy(x_B1SS, seeds):
+    def noisy(x_B1SS, seeds, cue_BK=None):
         y_B3HW = good.run(x_B1SS, seeds)
         return y_B3HW + 0.08 * torch.randn(y_B3HW.shape, generator=torch.Generator())
 
-    def noisy_frames(x_B1SS, seeds):
+    def noisy_frames(x_B1SS, seeds, cue_BK=None):
         return to_frames(noisy(x_B1SS, seeds))
 
     found = fidelity(replace(good, run=noisy, frames=noisy_frames), windows, SEEDS, truth)
@@ -161,7 +161,7 @@ def test_the_gate_refuses_a_spoiled_engine(folder, windows, truth):
 def test_the_gate_refuses_what_is_no_number_though_the_bytes_are_right(folder, windows, truth):
     good = open_engine("torch-fp32", folder, "cpu")
 
-    def broken(x_B1SS, seeds):
+    def broken(x_B1SS, seeds, cue_BK=None):
         y_B3HW = good.run(x_B1SS, seeds).clone()
         y_B3HW[0, 0, 0, 0] = float("nan")
         return y_B3HW
@@ -214,8 +214,8 @@ def test_an_engine_that_is_asked_for_and_fails_is_not_used_and_says_why(
         if name != "torch-bf16":
             return opened
 
-        def frames(x, seeds):
-            return opened.frames(x, seeds) // 2
+        def frames(x, seeds, cue_BK=None):
+            return opened.frames(x, seeds, cue_BK) // 2
 
         return replace(opened, name=name, frames=frames)
 

@@ -36,7 +36,7 @@ class Painting(Model):
 
     colour: tuple[int, int, int] = RED
 
-    def pictures(self, x_B1SS, seeds):
+    def pictures(self, x_B1SS, seeds, cue_BK=None):
         heard_B111 = x_B1SS[:, :, :, -6:].amax(dim=(1, 2, 3))[:, None, None, None] > -0.5
         quiet_1311 = torch.tensor(self.colour).reshape(1, 3, 1, 1) / 127.5 - 1
         return torch.where(heard_B111, torch.ones(()), quiet_1311).expand(-1, 3, 64, 64)

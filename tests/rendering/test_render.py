@@ -28,7 +28,7 @@ class Watching(Model):
     """A model whose picture is white where its window's newest columns hold a sound, else black:
     what it shows is known at every time, so a film of it says whether picture and sound agree."""
 
-    def pictures(self, x_B1SS, seeds):
+    def pictures(self, x_B1SS, seeds, cue_BK=None):
         heard_B = x_B1SS[:, 0, :, -6:].amax(dim=(1, 2)) > -0.5
         return torch.where(heard_B, 1.0, -1.0)[:, None, None, None].expand(-1, 3, 64, 64)
 

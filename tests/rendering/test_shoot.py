@@ -38,7 +38,7 @@ class Glowing(Model):
 
     colour: tuple[int, int, int] = RED
 
-    def pictures(self, x_B1SS, seeds):
+    def pictures(self, x_B1SS, seeds, cue_BK=None):
         level_B = (x_B1SS[:, 0, :, -8:].mean((1, 2)) + 1) / 2
         colour_3 = torch.tensor(self.colour) / 255
         grain = torch.stack(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from soundreel.asking.song_cues import SongCues, song_cues
 from soundreel.dataset.loading import Pairs
 from soundreel.evidence.descriptors import picture_descriptors
 from soundreel.evidence.realism import small_pictures
@@ -34,6 +35,8 @@ class FilmedClip:
     flattened. truth_curves_TP, made_curves_TP: `PICTURE_NAMES` of the whole pictures.
     whole_K: places among the T of the pictures that are kept whole; truth_KHW3, made_KHW3: those.
     truth_run_RHW3, made_run_RHW3: neighbouring pictures, where the dataset has them densely.
+    run_cuts: at which of these the made film cuts, as it was planned; a U-Net's never does.
+    look: the training clip whose look a `reel` chose for this song; None for a U-Net.
     """
 
     id: str
@@ -47,6 +50,8 @@ class FilmedClip:
     made_KHW3: np.ndarray
     truth_run_RHW3: np.ndarray
     made_run_RHW3: np.ndarray
+    run_cuts: tuple[int, ...] = ()
+    look: str | None = None
 
 
 def film_clips(
@@ -60,7 +65,9 @@ def film_clips(
     """Have a model film every clip of some pairs, at most `most_moments` of each.
 
     Moments are evenly spread over the clip. A model that draws noise has the same noise at the
-    same moment of every song, so that differences between songs are the songs'.
+    same moment of every song, so that differences between songs are the songs'. A `reel` films
+    each as `render` would (see `song_cues`): its looks, layouts and cuts are what it makes of the
+    song too.
     """
     jobs = [
         (pairs, clip, name)
@@ -77,8 +84,11 @@ def film_clips(
 
 
 def made_of(model: Model, x_1SS: Tensor, seed: int) -> np.ndarray:
-    """What a model makes of one sound image, as a small picture: D, float32 in [-1, 1]."""
-    return _small(_bytes_of(model.pictures(x_1SS[None], [seed_for(seed, "moment", 0)])))[0]
+    """What a model makes of one sound image, as a small picture: D, float32 in [-1, 1].
+
+    One moment is no song to plan a film of: a `reel` draws it as the nearest one that it remembers.
+    """
+    return _small(bytes_of(model.pictures(x_1SS[None], [seed_for(seed, "moment", 0)])))[0]
 
 
 def silence_image(model: Model) -> Tensor:
@@ -112,12 +122,14 @@ def _film(
     whole_K = np.unique(
         np.linspace(0, len(chosen) - 1, min(WHOLE_OF_A_CLIP, len(chosen))).round().astype(np.int64)
     )
-    run = _run(pairs.time_seconds_N[of_clip], step_seconds)
+    run = of_clip[_run(pairs.time_seconds_N[of_clip], step_seconds)]
+    # One plan for both, so that a moment is drawn alike in either.
+    cues = _cues(model, pairs, clip, np.union1d(chosen, run), seed)
     small: dict[str, list[np.ndarray]] = {"truth": [], "made": []}
     curves: dict[str, list[np.ndarray]] = {"truth": [], "made": []}
     whole: dict[str, list[np.ndarray]] = {"truth": [], "made": []}
     done = 0
-    for truth_BHW3, made_BHW3 in _pictures(model, pairs, chosen, seed):
+    for truth_BHW3, made_BHW3 in _pictures(model, pairs, chosen, seed, cues):
         kept = whole_K[(whole_K >= done) & (whole_K < done + len(truth_BHW3))] - done
         for kind, pictures in (("truth", truth_BHW3), ("made", made_BHW3)):
             small[kind].append(_small(pictures))
@@ -125,8 +137,9 @@ def _film(
             curves[kind].append(picture_descriptors(pictures).values_TD[:, :-1])
             whole[kind].append(pictures[kept])
         done += len(truth_BHW3)
-    runs = list(_pictures(model, pairs, of_clip[run], seed)) if len(run) else []
-    none = np.empty((0, model.size, model.size, 3), np.uint8)
+    runs = list(_pictures(model, pairs, run, seed, cues)) if len(run) else []
+    cuts = () if cues is None else cues.cuts_within(pairs.time_seconds_N[run])
+    none = np.empty((0, *model.picture_shape, 3), np.uint8)
     return FilmedClip(
         id=name,
         times_seconds_T=pairs.time_seconds_N[chosen],
@@ -139,7 +152,14 @@ def _film(
         made_KHW3=np.concatenate(whole["made"]),
         truth_run_RHW3=np.concatenate([pair[0] for pair in runs]) if runs else none,
         made_run_RHW3=np.concatenate([pair[1] for pair in runs]) if runs else none,
+        run_cuts=tuple(int(cut) for cut in cuts),
+        look=None if cues is None else cues.look,
     )
+
+
+def _cues(model: Model, pairs: Pairs, clip: int, places: np.ndarray, seed: int) -> SongCues | None:
+    images = (pairs.sound_images(part) for part in _parts(places))
+    return song_cues(model, pairs.sounds[clip], images, pairs.time_seconds_N[places], seed)
 
 
 def _run(times_seconds_N: np.ndarray, step_seconds: float) -> np.ndarray:
@@ -155,15 +175,16 @@ def _run(times_seconds_N: np.ndarray, step_seconds: float) -> np.ndarray:
 
 
 def _pictures(
-    model: Model, pairs: Pairs, places: np.ndarray, seed: int
+    model: Model, pairs: Pairs, places: np.ndarray, seed: int, cues: SongCues | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(true, made) pictures of some pairs at the model's size, B x H x W x 3 uint8 each."""
     first = 0
     for part in _parts(places):
         seeds = [seed_for(seed, "moment", first + n) for n in range(len(part))]
-        truth_B3HW = fit_to(pairs.pictures(part), model.size)
-        made_B3HW = model.pictures(pairs.sound_images(part), seeds)
-        yield _bytes_of(truth_B3HW), _bytes_of(made_B3HW)
+        truth_B3HW = fit_to(pairs.pictures(part), model.picture_shape)
+        cue_BK = None if cues is None else cues.at(pairs.time_seconds_N[part])
+        made_B3HW = model.pictures(pairs.sound_images(part), seeds, cue_BK)
+        yield bytes_of(truth_B3HW), bytes_of(made_B3HW)
         first += len(part)
 
 
@@ -172,7 +193,14 @@ def _parts(places: np.ndarray) -> Iterator[np.ndarray]:
         yield places[first : first + _AT_ONCE]
 
 
-def _bytes_of(x_B3HW: Tensor) -> np.ndarray:
+def shaped(pictures_NHW3: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Pictures at another size (rows, columns), uint8 -> uint8."""
+    x_N3HW = torch.from_numpy(pictures_NHW3).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return bytes_of(fit_to(x_N3HW, shape))
+
+
+def bytes_of(x_B3HW: Tensor) -> np.ndarray:
+    """Pictures as a network has them, in [-1, 1], as B x H x W x 3 uint8."""
     x_B3HW = x_B3HW.float().add(1).mul(127.5).round().clamp(0, 255).byte()
     return x_B3HW.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 

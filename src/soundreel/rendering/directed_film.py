@@ -9,9 +9,10 @@ from pathlib import Path
 import soundreel
 from soundreel.errors import SettingsError
 from soundreel.networks.bundle import Model, resolve_model_folder
-from soundreel.progress import Listener
+from soundreel.progress import Listener, Step
 from soundreel.rendering.beside import beside_layout
 from soundreel.rendering.casting import cast
+from soundreel.rendering.casting_cues import film_cues, has_looks
 from soundreel.rendering.composed import BesideOriginal, SideBySide
 from soundreel.rendering.directing import direct
 from soundreel.rendering.film import Film, Span, file_sha256, film_size, song_span
@@ -19,11 +20,12 @@ from soundreel.rendering.film_settings import FilmSettings
 from soundreel.rendering.filming import Source
 from soundreel.rendering.finish import finished
 from soundreel.rendering.listening import listen, with_bars
+from soundreel.rendering.looks import AUTO
 from soundreel.rendering.making import make_film
 from soundreel.rendering.panels import grid_layout
 from soundreel.rendering.parts import known_identity
 from soundreel.rendering.plan import shots_by_section
-from soundreel.rendering.shoot import Eye, Shoot
+from soundreel.rendering.shoot import Shoot
 from soundreel.rendering.shot_list import ShotList
 
 #: A model and what a person calls it.
@@ -32,11 +34,12 @@ Named = tuple[str, Path | Model]
 
 @dataclass(frozen=True)
 class _Ready:
-    """A shoot, the shot list that it follows, and what came of the engines that were tried."""
+    """A shoot, the shot list that it follows, what came of the engines tried, and its looks."""
 
     shoot: Shoot
     shots: ShotList
     trials: tuple[str, ...]
+    looks: tuple[str, ...]
 
 
 #: In a draft, so many frames are made of one picture and the next.
@@ -61,12 +64,13 @@ def film_of(
 
     Raises: as `movie.render`.
     """
+    _check_looks(models, settings)
     span = song_span(song, settings.start_seconds, settings.stop_seconds)
     ready = _shoot(models, span, out, settings, progress, seen)
     eyes = ready.shoot.eyes
     size = settings.size or film_size(eyes[0].recipe)
     source = finished(ready.shoot, ready.shots, span, settings.fps, size)
-    told = _words(span, eyes, settings) if words is None else words
+    told = _words(span, [ready], settings) if words is None else words
     return _make(source, [ready], out, span, size, told, settings, progress, task)
 
 
@@ -84,6 +88,7 @@ def film_side_by_side(
 
     Raises: as `movie.render`.
     """
+    _check_looks(models, settings)
     span = song_span(song, settings.start_seconds, settings.stop_seconds)
     ready = [_shoot([one], span, out, settings, progress) for one in models]
     shoots = [one.shoot for one in ready]
@@ -92,8 +97,7 @@ def film_side_by_side(
     source = SideBySide(tuple(shoots), tuple(name for name, _ in models), layout)
     size = (layout.width, layout.height)
     ended = finished(source, ready[0].shots, span, settings.fps, size)
-    eyes = [shoot.eyes[0] for shoot in shoots]
-    told = _words(span, eyes, settings)
+    told = _words(span, ready, settings)
     return _make(ended, ready, out, span, size, told, settings, progress, "render")
 
 
@@ -109,6 +113,7 @@ def film_beside(
 
     Raises: as `movie.render`; MediaError if the video has no picture.
     """
+    _check_looks(models, settings)
     span = song_span(song, settings.start_seconds, settings.stop_seconds)
     ready = _shoot(models, span, out, settings, progress)
     shoot = ready.shoot
@@ -117,7 +122,7 @@ def film_beside(
     source = BesideOriginal(shoot, name, video, file_sha256(video), layout)
     size = (layout.width, layout.height)
     ended = finished(source, ready.shots, span, settings.fps, size)
-    told = _words(span, shoot.eyes, settings)
+    told = _words(span, [ready], settings)
     return _make(ended, [ready], out, span, size, told, settings, progress, "render")
 
 
@@ -132,17 +137,29 @@ def _shoot(
     """Listen to the song, choose engines, and turn the shot list into frames."""
     seen_span = span if seen is None else _as_long(seen, span)
     shots = settings.shots
-    heard = listen(seen_span, shots, len(models) > 1 and not shots.shot, progress)
+    wants_sections = len(models) > 1 and not shots.shot
+    everyone = [*models, *(one[:2] for one in _wanted(models, shots, settings.seed)[0])]
+    by_cues = any(has_looks(model) for _, model in everyone)
+    told_all = bool(shots.shot and shots.song.bars and shots.song.beats)
+    heard = listen(seen_span, shots, wants_sections or (by_cues and not told_all), progress)
     shots = with_bars(shots, heard.form)
-    if len(models) > 1 and not shots.shot:
+    if wants_sections:
         assert heard.form is not None
         shots = shots_by_section(heard.form, shots, [name for name, _ in models])
     wanted, eye_of_shot = _wanted(models, shots, settings.seed)
     known = (known_identity(out) or {}).get("engines")
-    cast_eyes = [
-        cast(name, model, seen_span, seed, settings.compute, progress, known)
-        for name, model, seed in wanted
-    ]
+    cast_eyes, looks = [], []
+    for place, (name, model, seed) in enumerate(wanted):
+        track = None
+        if has_looks(model):
+            progress(Step("plan the cues", place, len(wanted), "models", name))
+            seen_shots = [number for number, eye in eye_of_shot.items() if eye == place]
+            cues = film_cues(model, seen_span, shots, heard, settings.fps, seed, seen_shots)
+            track = cues.track
+            looks.append(cues.told)
+        cast_eyes.append(
+            cast(name, model, seen_span, seed, settings.compute, progress, known, track)
+        )
     shoot = direct(
         shots,
         [eye for eye, _ in cast_eyes],
@@ -155,7 +172,28 @@ def _shoot(
         _DRAFT_ONE_IN if settings.making.draft else 1,
     )
     tried = [choice.table() for _, choice in cast_eyes if choice is not None]
-    return _Ready(shoot, shots, tuple(line for table in tried for line in table.splitlines()))
+    lines = tuple(line for table in tried for line in table.splitlines())
+    return _Ready(shoot, shots, lines, tuple(looks))
+
+
+def _check_looks(models: Sequence[Named], settings: FilmSettings) -> None:
+    """Raises: SettingsError if a look is asked for of models that have none."""
+    shots = settings.shots
+    wanted, eye_of_shot = _wanted(models, shots, settings.seed)
+    for number, eye in eye_of_shot.items():
+        name, model, _ = wanted[eye]
+        if shots.shot[number].look is not None and not has_looks(model):
+            raise SettingsError(
+                f"{name}: has no looks, but [[shot]] number {number + 1} asks for one: leave it "
+                "out there, or give a model trained with --preset reel"
+            )
+    asked = settings.look is not None or shots.film.look != AUTO
+    everyone = [*models, *((name, model) for name, model, _ in wanted)]
+    if asked and not any(has_looks(model) for _, model in everyone):
+        raise SettingsError(
+            f"{models[0][0]}: has no looks to choose from: leave out --look, or give a model "
+            "trained with --preset reel"
+        )
 
 
 def _wanted(
@@ -212,18 +250,36 @@ def _make(
     film = make_film(
         source, out, span, settings.fps, size, words, settings.making, progress, task, engines
     )
-    tried = tuple(line for one in ready for line in one.trials)
-    return replace(film, engines=tuple(sorted(set(engines.values()))), trials=tried)
+    return replace(
+        film,
+        engines=tuple(sorted(set(engines.values()))),
+        trials=tuple(line for one in ready for line in one.trials),
+        looks=tuple(look for one in ready for look in one.looks),
+        cuts=_cuts_seen([one.shoot for one in ready]),
+    )
 
 
-def _words(span: Span, eyes: Sequence[Eye], settings: FilmSettings) -> dict[str, str]:
+def _cuts_seen(shoots: Sequence[Shoot]) -> int | None:
+    """How often the picture jumps to another shot within what one eye sees; None without shots."""
+    tracks = [
+        (shoot.eyes[stretch.eye].track, stretch) for shoot in shoots for stretch in shoot.stretches
+    ]
+    known = [(track, stretch) for track, stretch in tracks if track is not None]
+    if not known:
+        return None
+    return sum(stretch.first < n < stretch.stop for track, stretch in known for n in track.cuts)
+
+
+def _words(span: Span, ready: Sequence[_Ready], settings: FilmSettings) -> dict[str, str]:
     """What the file says of itself."""
     shots = settings.shots
+    eyes = [eye for one in ready for eye in one.shoot.eyes]
+    looks = [look for one in ready for look in one.looks]
     models = ", ".join(f"{eye.name} ({eye.weights_sha256[:12]})" for eye in eyes)
     recipes = ", ".join(sorted({eye.recipe.name for eye in eyes}))
     comment = (
         f"made with Soundreel {soundreel.__version__}; model {models}; recipe {recipes}; "
-        f"seed {settings.seed}"
+        f"seed {settings.seed}" + (f"; look {', '.join(looks)}" if looks else "")
     )
     words = {
         "title": shots.song.title or span.title,

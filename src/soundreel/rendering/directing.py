@@ -51,7 +51,7 @@ def direct(
     """
     frames = span.frames(fps)
     roles = _roles(shots, eye_of_shot, span, fps, frames)
-    stretches = _stretches(shots, roles, span, fps, frames, onset, one_in)
+    stretches = _stretches(shots, eyes, roles, span, fps, frames, onset, one_in)
     accent_F = None
     if shots.film.accent != "none" and any(role.accent for role in roles):
         strength_F = np.zeros(frames, np.float32)
@@ -97,6 +97,7 @@ def _roles(
 
 def _stretches(
     shots: ShotList,
+    eyes: Sequence[Eye],
     roles: Sequence[Role],
     span: Span,
     fps: Fraction,
@@ -127,6 +128,13 @@ def _stretches(
             onset,
             seconds=seconds,
             start_seconds=span.start_seconds + frame_time(role.first, fps),
+            cuts=_cuts_within(eyes[role.eye], role.first, seen_until),
         )
         stretches.append(Stretch(role.eye, role.first, stop, seen_until, fade, kernel))
     return stretches
+
+
+def _cuts_within(eye: Eye, first: int, stop: int) -> list[int]:
+    """Where an eye's track cuts within a stretch, in frames of the stretch."""
+    cuts = () if eye.track is None else eye.track.cuts
+    return [cut - first for cut in cuts if first < cut < stop]

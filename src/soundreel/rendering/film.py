@@ -37,6 +37,10 @@ class Film:
     """The engines that computed it; none where a loaded model was given."""
     trials: tuple[str, ...] = ()
     """What came of each engine that was tried, a line each."""
+    looks: tuple[str, ...] = ()
+    """The looks of each model that has looks, a line each: "auto -> 003-aurora"."""
+    cuts: int | None = None
+    """How often a model that films by shots cuts from one to another; None where none does."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from soundreel.parallel import EngineName
 from soundreel.rendering.casting import Compute
 from soundreel.rendering.kernels import Smoothing
+from soundreel.rendering.looks import read_look
 from soundreel.rendering.making import Making
 from soundreel.rendering.shot_list import ShotList, read_shot_list
 
@@ -21,7 +22,8 @@ class FilmSettings:
     fps: frames a second.
     size: width and height in pixels; None: as high as the recipe's frames, in the clips' shape.
     seed: for models that draw noise when they generate; the same seed gives the same film.
-    shots: how the song is filmed (see `shot_list`).
+    shots: how the song is filmed (see `shot_list`), with the look that was asked for.
+    look: the look that was asked for, apart from the shot list (see `looks.read_look`).
     compute: the engine that generates, or "auto".
     making: how the work is done.
     """
@@ -34,6 +36,7 @@ class FilmSettings:
     shots: ShotList = field(default_factory=ShotList)
     compute: Compute = "auto"
     making: Making = field(default_factory=Making)
+    look: str | None = None
 
 
 _GIF_SECONDS = Fraction(10)
@@ -48,6 +51,7 @@ def film_settings(
     size: tuple[int, int] | None = None,
     seed: int = 0,
     smooth: Smoothing | None = None,
+    look: str | None = None,
     shots: ShotList | Path | None = None,
     compute: Compute = "auto",
     workers: int = 1,
@@ -58,12 +62,13 @@ def film_settings(
 ) -> FilmSettings:
     """Settings from what a person wishes; the arguments are those of `movie.render`.
 
-    Raises: SettingsError for a shot list that cannot be followed.
+    Raises: SettingsError for a shot list that cannot be followed, or what is no look.
     """
     listed = read_shot_list(shots) if isinstance(shots, Path) else shots or ShotList()
-    if smooth is not None:
-        film = listed.film.model_copy(update={"smooth": smooth})
-        listed = listed.model_copy(update={"film": film})
+    asked = {"smooth": smooth, "look": None if look is None else read_look(look).text}
+    asked = {name: one for name, one in asked.items() if one is not None}
+    if asked:
+        listed = listed.model_copy(update={"film": listed.film.model_copy(update=asked)})
     if out.suffix.lower() == ".gif" and stop_seconds is None:
         stop_seconds = start_seconds + _GIF_SECONDS
     return FilmSettings(
@@ -75,4 +80,5 @@ def film_settings(
         listed,
         compute,
         Making(codec, workers, engine, draft, watch),
+        look,
     )

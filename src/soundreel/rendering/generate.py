@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from soundreel.media.sound import stream_sound
 from soundreel.networks.bundle import Model
 from soundreel.recipe import Recipe
-from soundreel.rendering.engines.engine import Engine, computed, to_frames
+from soundreel.rendering.engines.engine import Batch, Engine, computed, filled_up, to_frames
 from soundreel.rendering.staging import staged
 from soundreel.seeding import seed_for
 from soundreel.sound.streaming import stream_images
@@ -70,26 +70,34 @@ def generated(
     first: int,
     stop: int,
     seed: int,
+    cues: Callable[[Sequence[int]], Tensor] | None = None,
 ) -> Iterator[np.ndarray]:
     """What an engine makes of frames first to stop (exclusive) of a film, H x W x 3 uint8.
 
     A frame depends on the seed and on its place in the film, not on where the stretch begins.
     The sound is decoded and transformed in a thread of its own. Arguments as in `song_windows`.
 
+    cues: for a `reel`, the cues of frames, T x K.
+
     Raises: MediaError if the song cannot be read.
     """
     windows = song_windows(recipe, song, start_seconds, fps, first, stop, engine.batch)
     with staged(windows, _WINDOWS_AHEAD) as arriving:
-        for frames_BHW3 in computed(engine, _with_seeds(arriving, seed, first)):
+        for frames_BHW3 in computed(engine, _batches(arriving, seed, first, cues)):
             yield from frames_BHW3
 
 
-def _with_seeds(
-    windows: Iterable[Tensor], seed: int, first: int
-) -> Iterator[tuple[Tensor, list[int]]]:
+def _batches(
+    windows: Iterable[Tensor],
+    seed: int,
+    first: int,
+    cues: Callable[[Sequence[int]], Tensor] | None,
+) -> Iterator[Batch]:
     n = first
     for x_B1SS in windows:
-        yield x_B1SS, [seed_for(seed, "picture", n + place) for place in range(len(x_B1SS))]
+        frames = range(n, n + len(x_B1SS))
+        seeds = [seed_for(seed, "picture", frame) for frame in frames]
+        yield (x_B1SS, seeds) if cues is None else (x_B1SS, seeds, cues(frames))
         n += len(x_B1SS)
 
 
@@ -113,8 +121,15 @@ def film_pictures(
 def engine_of(model: Model, batch: int = _BATCH) -> Engine:
     """A loaded model as an engine, which computes as it does: in one lane."""
 
-    def frames(x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
-        return to_frames(model.pictures(x_B1SS, seeds))
+    def run(x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None) -> Tensor:
+        # Always as many at once: of other numbers a picture may have other last bits.
+        x_B1SS, all_seeds, all_BK = filled_up(x_B1SS, seeds, batch, cue_BK)
+        # A U-Net takes no cues.
+        cues = () if all_BK is None else (all_BK,)
+        return model.pictures(x_B1SS, all_seeds, *cues)[: len(seeds)]
+
+    def frames(x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None) -> np.ndarray:
+        return to_frames(run(x_B1SS, seeds, cue_BK))
 
     name = "torch-bf16" if model.precision == "bf16" else "torch-fp32"
-    return Engine(name, batch, model.pictures, frames)
+    return Engine(name, batch, run, frames)

@@ -7,6 +7,7 @@ parts, or goes on after a break, has the same frames as one made in one go.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
@@ -35,6 +36,8 @@ WEIGHT_UNITS = 65_536
 #: have (their 9th decile), so that its kicks part the film and its hi-hats hardly do; and in a
 #: song without strong ones, at least so many dB.
 _PARTING_SHARE, _LEAST_PARTING_DB = 0.35, 3.0
+#: What a cut divides a weight by, as a power of e: nothing is left in whole units.
+_CUT = 64.0
 #: A picture shows an onset some frames after its window has reached it. This long after it
 #: most of the jump is kept, and a picture is not yet seen to lag (ITU-R BT.1359-1: from 45 ms
 #: between sound and a later picture; the next frame comes half a frame later on average).
@@ -48,7 +51,8 @@ class Kernel:
     kind: what shape it has. frames: how many the whole film has. reach: K, in frames.
     spread_frames: the Gaussian's standard deviation or the exponential's time constant.
     barrier_T: how far apart in weight (natural logarithm) each frame is from the one before it,
-      summed from the film's start: float64, T = frames, ascending.
+      summed from the film's start: float64, T = frames, ascending. A cut is so high that
+      nothing mixes across it.
     keeps_contrast: whether what averaging takes from the picture's contrast is given back.
     """
 
@@ -75,9 +79,9 @@ class Kernel:
         if self.kind == "exponential":
             depth_K = np.where(step_K <= 0, -step_K / self.spread_frames, np.inf)
         else:
-            place_K = (n + step_K).clip(0, self.frames - 1)
             depth_K = 0.5 * (step_K / self.spread_frames) ** 2
-            depth_K = depth_K + np.abs(self.barrier_T[place_K] - self.barrier_T[n])
+        place_K = (n + step_K).clip(0, self.frames - 1)
+        depth_K = depth_K + np.abs(self.barrier_T[place_K] - self.barrier_T[n])
         weight_K = np.where(inside_K, np.exp(-depth_K), 0)
         unit_K = np.floor(weight_K / weight_K.sum() * WEIGHT_UNITS).astype(np.int64)
         unit_K[self.reach] += WEIGHT_UNITS - unit_K.sum()
@@ -91,6 +95,7 @@ def smoothing_kernel(
     onset: OnsetEnvelope | None = None,
     seconds: Fraction | float = DEFAULT_SECONDS,
     start_seconds: Fraction = Fraction(0),
+    cuts: Sequence[int] = (),
 ) -> Kernel:
     """How a film of `frames` at `fps` is smoothed in time.
 
@@ -104,6 +109,7 @@ def smoothing_kernel(
     onset: of the whole song, from its start, for `beats`; None: no onsets, an even Gaussian.
     seconds: the standard deviation (beats) or the time constant (exponential).
     start_seconds: where in the song the film starts.
+    cuts: frames with which another picture begins, that is to stay another one.
 
     Raises: SettingsError for an unknown kind, or a spread that is negative or too long to be
     held in memory (36 frames of reach).
@@ -124,6 +130,10 @@ def smoothing_kernel(
     barrier_T = np.zeros(frames)
     if kind == "beats" and onset is not None:
         barrier_T = _barriers(frames, fps, onset, start_seconds)
+    if cuts and kind != "none":
+        height_T = np.zeros(frames)
+        height_T[list(cuts)] = _CUT
+        barrier_T = barrier_T + np.cumsum(height_T)
     return Kernel(kind, frames, reach, max(float(spread), 1e-9), barrier_T, kind == "beats")
 
 

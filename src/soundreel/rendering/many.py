@@ -13,7 +13,7 @@ from soundreel.errors import MediaError, SettingsError
 from soundreel.networks.bundle import Model, describe_model
 from soundreel.progress import Listener, Step, silent
 from soundreel.rendering.film import Film, file_sha256, songs_in
-from soundreel.rendering.movie import AnyModel, render
+from soundreel.rendering.movie import AnyModel, model_here, render
 from soundreel.rendering.shoot import identified
 from soundreel.rendering.shot_list import read_shot_list
 
@@ -67,6 +67,8 @@ def render_songs(
     Raises: as `render`, for what concerns all songs.
     """
     found = songs_in(songs)
+    model = model_here(model, progress)
+    wishes["others"] = [model_here(one, progress) for one in wishes.get("others", ())]
     films: list[Film] = []
     there: list[Path] = []
     left_out: list[LeftOut] = []

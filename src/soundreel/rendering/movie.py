@@ -19,8 +19,10 @@ from soundreel.rendering.film import Film
 from soundreel.rendering.film_settings import film_settings
 from soundreel.rendering.kernels import Smoothing
 from soundreel.rendering.shot_list import ShotList
+from soundreel.sharing.pull import local_model
+from soundreel.sharing.pulled import pulled_from
 
-#: A model folder, a run folder, or a model that is loaded already.
+#: A model folder, a run folder, `hf://owner/name`, or a model that is loaded already.
 AnyModel = Path | str | Model
 
 
@@ -39,6 +41,7 @@ def render(
     size: tuple[int, int] | None = None,
     seed: int = 0,
     smooth: Smoothing | None = None,
+    look: str | None = None,
     shots: ShotList | Path | None = None,
     compute: Compute = "auto",
     workers: int = 1,
@@ -50,7 +53,7 @@ def render(
 ) -> Film:
     """Write a film of a song: one picture for each 1 / fps seconds, and the song's own sound.
 
-    model: a model folder, a run folder, or a model that is loaded already.
+    model: a model folder, a run folder, `hf://owner/name`, or a model that is loaded already.
     song: any file with sound in it; start and stop choose a span of it.
     out: .mp4, .webm, .mov (ProRes) or .gif (of 10 s where no stop is given), or a name without a
       suffix for a folder of PNG files.
@@ -65,6 +68,9 @@ def render(
     seed: for models that draw noise when they generate; the same seed gives the same film.
     smooth: how neighbouring frames are evened out (see `shot_list.Look`); None: as the shot list
       says, without one "beats".
+    look: of a model that has learnt several: "auto" (of the training clip that sounds nearest),
+      "average", a clip, "a:0.7,b:0.3", "walk:sections", "walk:4 bars"; None: as the shot list
+      says, without one "auto".
     shots: a shot list, or the file of one (see `shot_list`).
     compute: the engine that generates; "auto": the fastest one here of those that are faithful.
     workers, engine, codec, draft, watch: see `making.Making`. A draft takes about a tenth of
@@ -75,7 +81,7 @@ def render(
     same call again goes on with them, and ends with the same file.
 
     Raises: ModelError, MediaError (song or video), SettingsError (epochs, span, size, kind of
-    file, shot list), StorageError.
+    file, shot list, look), SharingError, StorageError.
     """
     settings = film_settings(
         out,
@@ -85,6 +91,7 @@ def render(
         size=size,
         seed=seed,
         smooth=smooth,
+        look=look,
         shots=shots,
         compute=compute,
         workers=workers,
@@ -100,8 +107,8 @@ def render(
         )
     if beside is not None and (grid or len(epochs) > 1):
         raise SettingsError("--beside shows one film beside the video: leave out --grid")
-    firsts = _firsts(model, epochs)
-    seconds = [(_name_of(one), _resolved(one)) for one in others]
+    firsts = _firsts(model_here(model, progress), epochs)
+    seconds = _others(others, progress)
     models = _told_apart([*firsts, *seconds])
     if grid:
         return film_side_by_side(models, song, out, settings, progress)
@@ -140,8 +147,16 @@ def render_ab(
     if len(epochs) > 1:
         raise SettingsError("--ab compares films of one model: give one epoch")
     settings = film_settings(out, **wishes)
-    models = [*_firsts(model, epochs), *((_name_of(one), _resolved(one)) for one in others)]
+    models = [*_firsts(model_here(model, progress), epochs), *_others(others, progress)]
     return render_blind(_told_apart(models), song, swapped, out, settings, progress)
+
+
+def model_here(model: AnyModel, progress: Listener = silent) -> AnyModel:
+    """A model on this machine: one on the Hub is pulled, all else is as it was.
+
+    Raises: SharingError, ModelError.
+    """
+    return model if isinstance(model, Model) else local_model(model, progress)
 
 
 def _firsts(model: AnyModel, epochs: Sequence[float]) -> list[Named]:
@@ -155,13 +170,20 @@ def _firsts(model: AnyModel, epochs: Sequence[float]) -> list[Named]:
     return [(_name_of(model), resolve_model_folder(model))]
 
 
-def _resolved(model: AnyModel) -> Path | Model:
-    return model if isinstance(model, Model) else resolve_model_folder(model)
+def _others(others: Sequence[AnyModel], progress: Listener) -> list[Named]:
+    here = [model_here(one, progress) for one in others]
+    return [
+        (_name_of(one), one if isinstance(one, Model) else resolve_model_folder(one))
+        for one in here
+    ]
 
 
 def _name_of(model: AnyModel) -> str:
     """What a person calls a model: its folder's name, a run's own rather than "model"."""
     folder = (model.folder if isinstance(model, Model) else Path(model)).absolute()
+    address = pulled_from(folder)
+    if address is not None:
+        return address.name
     if folder.parent.name == "snapshots":
         return folder.name.replace("-", " ", 1)
     return folder.parent.name if folder.name in ("model", "best") else folder.name

@@ -21,7 +21,8 @@ A shot list, written by `soundreel render --plan`. Edit it, then:
   soundreel render MODEL SONG --shots {name} --out film.mp4
 Times are seconds (32.5), "1:05" or bars ("bar 9", "bar 9.5"); lengths are seconds or "2 bars".
 A shot lasts to the next one's beginning. It may have: model (a folder, from where this file
-lies), seed, accent_strength (0 to 1), crossfade (a length)."""
+lies), look (a training clip, of a model that has looks), seed, accent_strength (0 to 1),
+crossfade (a length)."""
 
 
 @dataclass(frozen=True)

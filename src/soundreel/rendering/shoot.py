@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -22,6 +23,7 @@ from soundreel.networks.bundle import Model
 from soundreel.recipe import Recipe
 from soundreel.rendering.accents import Accent, accent
 from soundreel.rendering.blending import crossfade_share, mix
+from soundreel.rendering.cues import CueTrack
 from soundreel.rendering.engines import Engine, EngineName, open_engine
 from soundreel.rendering.film import scaled
 from soundreel.rendering.generate import engine_of, generated
@@ -37,6 +39,7 @@ class Eye:
 
     model: a model folder; or a model that is loaded already, which then computes as it does.
     weights_sha256: of the weights, so that a film knows whose it is.
+    track: the cues of the film's frames, for a `reel`.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Eye:
     recipe: Recipe
     weights_sha256: str
     seed: int
+    track: CueTrack | None = None
 
     def open(self) -> Engine:
         """What makes frames of windows."""
@@ -64,9 +68,9 @@ def keep_open(engine: Engine, weights_sha256: str) -> Engine:
     # Two stretches that cross over may see with one eye, each from threads of its own.
     as_many = BoundedSemaphore(engine.lanes)
 
-    def frames(x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
+    def frames(x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None) -> np.ndarray:
         with as_many:
-            return engine.frames(x_B1SS, seeds)
+            return engine.frames(x_B1SS, seeds, *(() if cue_BK is None else (cue_BK,)))
 
     kept = replace(engine, frames=frames)
     _open_engines.pop((engine.name, weights_sha256), None)
@@ -144,10 +148,12 @@ class Shoot:
                     if before is not None and n < before.seen_until:
                         share = crossfade_share(n, stretch.first, before.seen_until)
                         other_HW3 = next(going)
-                        height = max(len(frame_HW3), len(other_HW3))
+                        # In whatever shape each comes, it fills the film's frame.
+                        height = max(frame_HW3.shape[0], other_HW3.shape[0])
+                        width = max(frame_HW3.shape[1], other_HW3.shape[1])
                         frame_HW3 = mix(
-                            scaled(other_HW3, height, height),
-                            scaled(frame_HW3, height, height),
+                            scaled(other_HW3, width, height),
+                            scaled(frame_HW3, width, height),
                             share,
                         )
                     if self.accent_F is not None and self.accent_F[n] > 0:
@@ -174,19 +180,33 @@ class Shoot:
     def _raw(self, stretch: Stretch, first: int, stop: int) -> Iterator[np.ndarray]:
         eye = self.eyes[stretch.eye]
         place = (eye.open(), eye.recipe, self.song, self.start_seconds)
+        track = eye.track
         if self.one_in == 1:
-            yield from generated(*place, self.fps, first, stop, eye.seed)
+            cues = None if track is None else track.cues
+            yield from generated(*place, self.fps, first, stop, eye.seed, cues)
             return
         # A draft: every `one_in`th picture, and in between what lies between two of them.
         step = self.one_in
+        drafted = None if track is None else partial(_every, track, step)
         pictures = generated(
-            *place, self.fps / step, first // step, (stop - 1) // step + 2, eye.seed
+            *place, self.fps / step, first // step, (stop - 1) // step + 2, eye.seed, drafted
         )
+        cuts = np.array([] if track is None else track.cuts, np.int64)
         before_HW3, after_HW3 = next(pictures), next(pictures)
         for n in range(first, stop):
             if n % step == 0 and n > first:
                 before_HW3, after_HW3 = after_HW3, next(pictures)
-            yield mix(before_HW3, after_HW3, n % step / step)
+            share = n % step / step
+            since = n - n % step
+            between = cuts[np.searchsorted(cuts, since, "right") :][:1]
+            if len(between) and between[0] <= since + step:
+                share = float(n >= between[0])  # a cut lies between the two
+            yield mix(before_HW3, after_HW3, share)
+
+
+def _every(track: CueTrack, step: int, frames: Sequence[int]) -> Tensor:
+    """The cues of a draft's pictures: of every `step`th frame."""
+    return track.cues([step * n for n in frames])
 
 
 def identified(value: Any) -> Any:

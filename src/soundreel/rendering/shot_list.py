@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +22,7 @@ from soundreel.atomic import write_text
 from soundreel.errors import SettingsError
 from soundreel.rendering.accents import Accent
 from soundreel.rendering.kernels import Smoothing
+from soundreel.rendering.looks import AUTO, read_look
 from soundreel.settings import explain
 from soundreel.timeline import exact_seconds
 
@@ -76,6 +77,18 @@ def _no_truth(value: Any) -> Any:
     return value
 
 
+def _look(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError('write a look as text: "auto", "average" or the name of a training clip')
+    try:
+        read_look(value)
+    except SettingsError as error:
+        raise ValueError(str(error).partition(": ")[2]) from error
+    return value
+
+
+Drive = Literal["cut", "walk", "hold"]
+LookText = Annotated[str, BeforeValidator(_look)]
 SongTime = Annotated[At, BeforeValidator(_at)]
 SongLength = Annotated[Length, BeforeValidator(_length)]
 
@@ -109,6 +122,11 @@ class SongTable(_Table):
 class Look(_Table):
     """How the film looks, apart from what the models see. The table `[film]` of a shot list."""
 
+    look: LookText = AUTO
+    """The look of a model that has learnt several: see `looks.read_look`."""
+    drive: Drive = "cut"
+    """How such a model films: `cut` cuts as its director does; `walk` glides from shot to shot;
+    `hold` stays with one picture's layout for a section. In each the picture follows the sound."""
     smooth: Smoothing = "beats"
     """How neighbouring frames are evened out: `beats` does so between onsets only, so that what
     happens on a beat stays sharp."""
@@ -140,6 +158,8 @@ class Shot(_Table):
     """The name of the section that it was made from; for the reader."""
     model: str | None = None
     """Another model than the command's first: a folder, from where the shot list lies."""
+    look: LookText | None = None
+    """Another look than the film's; it comes in over the crossfade."""
     seed: int | None = None
     accent_strength: float | None = Field(default=None, ge=0, le=1)
     """Other than the film's; 0: none in this shot."""

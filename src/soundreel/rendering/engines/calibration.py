@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from soundreel.networks.bundle import Model
+from soundreel.networks.reel import Reel
 from soundreel.networks.resample import fit_to
 from soundreel.networks.unet import UNet
 from soundreel.progress import Listener, Step, silent
@@ -33,13 +34,15 @@ _WINDOWS_OF_SONG = 9
 #: Every third window is this much softer: songs are not all mastered equally loud.
 _SOFTER = 10 ** (-18 / 20)
 _BATCH = 4
+#: Steps through the remembered frames; prime, so that neighbouring windows see other clips.
+_STRIDE = 7919
 
 
 def levels_of(model: Model, progress: Listener = silent) -> dict[str, Levels]:
     """The levels of what enters each convolution of a model, by `layer_names`.
 
-    model: loaded in float32 on the CPU, its norms folded. Kept beside the model, so that it is
-    done once.
+    model: loaded in float32 on the CPU, its norms folded (a reel has none). Levels are kept beside
+    it, so that this is done once.
     """
     weights = str(model.config.get("weights_sha256"))
     kept_as = f"int8-{_EDITION}"
@@ -53,10 +56,31 @@ def levels_of(model: Model, progress: Listener = silent) -> dict[str, Levels]:
     return found
 
 
-def layer_names(generator: UNet) -> dict[str, nn.Module]:
-    """The convolutions by name, in order: down0, down1, ..., up0, up1, ..."""
+def layer_names(generator: UNet | Reel) -> dict[str, nn.Module]:
+    """The convolutions that may have levels, by name, in order.
+
+    A U-Net's down0, down1, ..., up0, up1, ...; of a reel's blocks block0.conv1, block0.conv2, ...
+    """
+    if isinstance(generator, Reel):
+        return {
+            f"block{place}.{name}": block.get_submodule(name)
+            for place, block in enumerate(generator.blocks)
+            for name in ("conv1", "conv2")
+        }
     downs = {f"down{level}": conv for level, conv in enumerate(generator.downs)}
     return {**downs, **{f"up{block}": conv for block, conv in enumerate(generator.ups)}}
+
+
+def calibration_cues(reel: Reel, count: int) -> Tensor:
+    """Cues of remembered frames from all over the clips, in their looks or the average one.
+
+    A song may be seen in any of them, so they do not follow the windows. Shape: count x K.
+    """
+    known = reel.references
+    place_N = torch.arange(count)
+    remembered_N = place_N * _STRIDE % count * len(known) // count
+    look_N = torch.where(place_N % 4 == 3, reel.average_look, known.clip_R[remembered_N])
+    return reel.cues(reel.look_NL[look_N].float(), known.code_RZ[remembered_N])
 
 
 def calibration_windows(recipe: Recipe) -> Tensor:
@@ -76,7 +100,9 @@ def calibration_windows(recipe: Recipe) -> Tensor:
 
 
 @torch.inference_mode()
-def find_levels(generator: UNet, x_B1SS: Tensor, progress: Listener = silent) -> dict[str, Levels]:
+def find_levels(
+    generator: UNet | Reel, x_B1SS: Tensor, progress: Listener = silent
+) -> dict[str, Levels]:
     """The levels of what enters each convolution when a network sees these windows."""
     layers = layer_names(generator)
     samplers = {name: Sampler() for name in layers}
@@ -89,10 +115,15 @@ def find_levels(generator: UNet, x_B1SS: Tensor, progress: Listener = silent) ->
         for name, layer in layers.items()
     ]
     try:
+        cues_NK = calibration_cues(generator, len(x_B1SS)) if isinstance(generator, Reel) else None
         for first in range(0, len(x_B1SS), _BATCH):
-            x_BCHW = fit_to(x_B1SS[first : first + _BATCH], generator.size)
-            x_BCHW = x_BCHW.expand(-1, generator.in_channels, -1, -1)
-            generator(x_BCHW.contiguous(memory_format=torch.channels_last))
+            x_BCHW = x_B1SS[first : first + _BATCH]
+            if isinstance(generator, UNet):
+                x_BCHW = fit_to(x_BCHW, generator.size).expand(-1, generator.in_channels, -1, -1)
+                generator(x_BCHW.contiguous(memory_format=torch.channels_last))
+            else:
+                assert cues_NK is not None
+                generator(x_BCHW, cues_NK[first : first + _BATCH])
             done = min(first + _BATCH, len(x_B1SS))
             progress(Step("prepare openvino-int8", done, len(x_B1SS), "windows"))
     finally:

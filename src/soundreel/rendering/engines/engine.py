@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from soundreel.errors import ModelError
 from soundreel.networks.bundle import Model
 from soundreel.networks.folding import can_fold
+from soundreel.networks.reel import Reel
 from soundreel.rendering.staging import in_lanes
 
 EngineName = Literal[
@@ -29,6 +30,22 @@ class EngineUnavailable(ModelError):  # noqa: N818  # a state of things, said as
     """An engine cannot be had: here, or for this model."""
 
 
+#: What an engine computes at once: sound images, a seed each and, for a reel, perhaps a cue each.
+Batch = tuple[Tensor, Sequence[int]] | tuple[Tensor, Sequence[int], Tensor | None]
+
+
+class _Run(Protocol):
+    def __call__(
+        self, x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None, /
+    ) -> Tensor: ...
+
+
+class _Frames(Protocol):
+    def __call__(
+        self, x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None, /
+    ) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Engine:
     """A model ready to generate.
@@ -36,9 +53,12 @@ class Engine:
     name: which engine it is.
     batch: how many windows it computes at once. Fewer are filled up to it, so that a picture has
       the same bits wherever it stands in a film.
-    run: sound images B x 1 x S x S (or what the network takes, B x C x size x size), float32 in
-      [-1, 1], and a seed each -> pictures B x 3 x size x size, float32 in [-1, 1]; B <= batch.
-    frames: the same as bytes, B x size x size x 3 uint8, as `to_frames` makes them.
+    run: sound images B x 1 x S x S (for a U-Net also what it takes, B x C x size x size), float32
+      in [-1, 1], and a seed each -> pictures B x 3 x H x W, float32 in [-1, 1]; B <= batch. For a
+      reel also a cue each, B x K float32 (K: its `cue_numbers`); without, the cues of the
+      remembered frames whose sound is nearest. A U-Net takes no cues.
+    frames: the same as bytes, B x H x W x 3 uint8, as `to_frames` makes them.
+    cue_numbers: how many numbers a cue has, K; 0 for a U-Net.
     lanes: in how many threads at once it may be called. Each call then computes on one core:
       calls that share no work do not wait for each other where another program, or another
       stage of a render, has one of the cores.
@@ -46,19 +66,36 @@ class Engine:
 
     name: EngineName
     batch: int
-    run: Callable[[Tensor, Sequence[int]], Tensor]
-    frames: Callable[[Tensor, Sequence[int]], np.ndarray]
+    run: _Run
+    frames: _Frames
     lanes: int = 1
+    cue_numbers: int = 0
 
 
-def computed(
-    engine: Engine, batches: Iterable[tuple[Tensor, Sequence[int]]]
-) -> Iterator[np.ndarray]:
-    """The frames of batches (sound images, seeds), in their order, in all of an engine's lanes."""
+def in_batches(
+    batch: int, x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None
+) -> Iterator[tuple[Tensor, Sequence[int], Tensor | None]]:
+    """Windows, their seeds and, where there are any, their cues, `batch` at a time."""
+    for first in range(0, len(x_B1SS), batch):
+        part = slice(first, first + batch)
+        yield x_B1SS[part], seeds[part], None if cue_BK is None else cue_BK[part]
+
+
+def computed(engine: Engine, batches: Iterable[Batch]) -> Iterator[np.ndarray]:
+    """The frames of batches (sound images, seeds, perhaps cues), in their order.
+
+    All of an engine's lanes are used.
+    """
+
+    def frames(batch: Batch) -> np.ndarray:
+        if len(batch) == 2:
+            return engine.frames(batch[0], batch[1])
+        return engine.frames(batch[0], batch[1], batch[2])
+
     threads = torch.get_num_threads()
     try:
         yield from in_lanes(
-            lambda batch: engine.frames(*batch),
+            frames,
             batches,
             engine.lanes,
             partial(torch.set_num_threads, max(1, threads // engine.lanes)),
@@ -74,31 +111,41 @@ def to_frames(y_B3HW: Tensor) -> np.ndarray:
     return bytes_B3HW.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def filled_up(x_BCHW: Tensor, seeds: Sequence[int], batch: int) -> tuple[Tensor, list[int]]:
-    """Windows and seeds as many as `batch`, the last one repeated.
+def filled_up(
+    x_BCHW: Tensor, seeds: Sequence[int], batch: int, cue_BK: Tensor | None = None
+) -> tuple[Tensor, list[int], Tensor | None]:
+    """Windows, seeds and cues (if any) as many as `batch`, the last one repeated.
 
-    Raises: ValueError if there are none, more than `batch`, or not a seed for each.
+    Raises: ValueError if there are none, more than `batch`, or not a seed or a cue for each.
     """
     count = len(x_BCHW)
     if not 1 <= count <= batch:
         raise ValueError(f"{count} windows: give from 1 to {batch} at once")
     if len(seeds) != count:
         raise ValueError(f"{len(seeds)} seeds for {count} windows: give one for each")
+    if cue_BK is not None and len(cue_BK) != count:
+        raise ValueError(f"{len(cue_BK)} cues for {count} windows: give one for each")
     missing = batch - count
     if missing:
         x_BCHW = torch.cat([x_BCHW, x_BCHW[-1:].expand(missing, -1, -1, -1)])
-    return x_BCHW, [*seeds, *([seeds[-1]] * missing)]
+        if cue_BK is not None:
+            cue_BK = torch.cat([cue_BK, cue_BK[-1:].expand(missing, -1)])
+    return x_BCHW, [*seeds, *([seeds[-1]] * missing)], cue_BK
 
 
 def require_fixed_network(model: Model, name: EngineName) -> None:
     """Raises: EngineUnavailable if its pictures depend on more than its weights and the input.
 
     Engines that compute ahead what does not change need norms that can be folded, and no noise.
+    A reel has neither.
     """
-    if model.generator.depends_on_noise:
+    generator = model.generator
+    if isinstance(generator, Reel):
+        return
+    if generator.depends_on_noise:
         why = "it draws noise when it generates (dropout_at_generation)"
-    elif not can_fold(model.generator):
-        why = f"it normalises by each picture (norm = '{model.generator.norm}')"
+    elif not can_fold(generator):
+        why = f"it normalises by each picture (norm = '{generator.norm}')"
     else:
         return
     raise EngineUnavailable(f"{name} cannot compute this model: {why}")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soundreel.rendering.engines.engine import Engine, computed
+from soundreel.rendering.engines.engine import Engine, computed, in_batches
 
 #: Peak signal-to-noise ratio of an engine's bytes against those of float32, over all pictures.
 GATE_PSNR_DB = 35.0
@@ -35,29 +35,30 @@ class Fidelity:
 
 
 def fidelity(
-    engine: Engine, x_B1SS: Tensor, seeds: Sequence[int], truth_BHW3: np.ndarray
+    engine: Engine,
+    x_B1SS: Tensor,
+    seeds: Sequence[int],
+    truth_BHW3: np.ndarray,
+    cue_BK: Tensor | None = None,
 ) -> Fidelity:
-    """How like an engine's pictures of these windows are to the true ones (uint8)."""
+    """How like an engine's pictures of these windows (and cues) are to the true ones (uint8)."""
     errors_B = []
-    for first in range(0, len(x_B1SS), engine.batch):
-        part_B1SS = x_B1SS[first : first + engine.batch]
-        of_part = seeds[first : first + engine.batch]
+    for number, batch in enumerate(in_batches(engine.batch, x_B1SS, seeds, cue_BK)):
         # As bytes, values that are no numbers may look like any picture.
-        if not bool(torch.isfinite(engine.run(part_B1SS, of_part)).all()):
+        if not bool(torch.isfinite(engine.run(*batch)).all()):
             return Fidelity(nan, nan)
-        frames_BHW3 = engine.frames(part_B1SS, of_part)
-        errors_B.append(squared_errors(frames_BHW3, truth_BHW3[first : first + engine.batch]))
+        first = number * engine.batch
+        truth = truth_BHW3[first : first + engine.batch]
+        errors_B.append(squared_errors(engine.frames(*batch), truth))
     all_B = np.concatenate(errors_B)
     return Fidelity(psnr(float(all_B.mean())), psnr(float(all_B.max())))
 
 
-def all_frames(engine: Engine, x_B1SS: Tensor, seeds: Sequence[int]) -> np.ndarray:
-    """An engine's frames of any number of windows: N x H x W x 3 uint8."""
-    step = engine.batch
-    batches = (
-        (x_B1SS[first : first + step], seeds[first : first + step])
-        for first in range(0, len(x_B1SS), step)
-    )
+def all_frames(
+    engine: Engine, x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None
+) -> np.ndarray:
+    """An engine's frames of any number of windows (and cues): N x H x W x 3 uint8."""
+    batches = in_batches(engine.batch, x_B1SS, seeds, cue_BK)
     return np.concatenate(list(computed(engine, batches)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from soundreel.networks.bundle import load_model
+from soundreel.networks.reel import Reel
 from soundreel.networks.resample import fit_to
 from soundreel.progress import Listener, silent
 from soundreel.rendering.engines.calibration import levels_of
@@ -26,6 +27,8 @@ from soundreel.rendering.engines.engine import (
     require_fixed_network,
 )
 from soundreel.rendering.engines.graph import picture_graph
+from soundreel.rendering.engines.reel_graph import reel_graph
+from soundreel.rendering.engines.reel_torch import heard
 
 _TELEMETRY = "openvino_telemetry"
 
@@ -37,7 +40,7 @@ def open_openvino(
     progress: Listener = silent,
     lanes: int | None = None,
 ) -> Engine:
-    """The folded generator as an OpenVINO graph on the CPU.
+    """The generator as an OpenVINO graph on the CPU, its norms folded.
 
     lanes: how many batches at once, which share the cores; None: one a core. With one lane a
     batch comes soonest.
@@ -50,30 +53,47 @@ def open_openvino(
     openvino = without_telemetry()
     model = load_model(folder, "fp32", "cpu")
     require_fixed_network(model, name)
-    size, channels = model.generator.size, model.generator.in_channels
     levels = levels_of(model, progress) if name == "openvino-int8" else None
     lanes = torch.get_num_threads() if lanes is None else lanes
-    graph = picture_graph(openvino, model.generator, batch, levels)
+    generator = model.generator
+    if isinstance(generator, Reel):
+        graph = reel_graph(openvino, generator, batch, levels)
+        inputs, cue_numbers = partial(_heard, generator), generator.cue_numbers
+    else:
+        graph = picture_graph(openvino, generator, batch, levels)
+        inputs, cue_numbers = partial(_fitted, generator.size, generator.in_channels), 0
     compiled = _compiled(openvino, graph, lanes)
-    del model, levels, graph
+    del model, generator, levels, graph
     of_thread = threading.local()
 
     @torch.inference_mode()
-    def infer(x_BCHW: Tensor, seeds: Sequence[int]) -> Any:
-        filled_BCHW, _ = filled_up(x_BCHW, seeds, batch)
-        filled_BCHW = fit_to(filled_BCHW, size).expand(-1, channels, -1, -1)
-        given = np.ascontiguousarray(filled_BCHW.float().cpu().numpy())
+    def infer(x_BCHW: Tensor, seeds: Sequence[int], cue_BK: Tensor | None) -> Any:
+        filled_BCHW, _, filled_BK = filled_up(x_BCHW, seeds, batch, cue_BK)
+        given = [
+            np.ascontiguousarray(each.float().cpu().numpy())
+            for each in inputs(filled_BCHW, filled_BK)
+        ]
         if not hasattr(of_thread, "request"):  # a request computes one batch at a time
             of_thread.request = compiled.create_infer_request()
-        return of_thread.request.infer([given], share_inputs=True, share_outputs=True)
+        return of_thread.request.infer(given, share_inputs=True, share_outputs=True)
 
-    def run(x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
-        return torch.from_numpy(infer(x_BCHW, seeds)[0][: len(x_BCHW)].copy())
+    def run(x_BCHW: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None) -> Tensor:
+        return torch.from_numpy(infer(x_BCHW, seeds, cue_BK)[0][: len(x_BCHW)].copy())
 
-    def frames(x_BCHW: Tensor, seeds: Sequence[int]) -> np.ndarray:
-        return infer(x_BCHW, seeds)[1][: len(x_BCHW)].copy()
+    def frames(x_BCHW: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None) -> np.ndarray:
+        return infer(x_BCHW, seeds, cue_BK)[1][: len(x_BCHW)].copy()
 
-    return Engine(name, batch, run, frames, lanes)
+    return Engine(name, batch, run, frames, lanes, cue_numbers)
+
+
+def _fitted(size: int, channels: int, x_BCHW: Tensor, _: Tensor | None) -> list[Tensor]:
+    """What a U-Net's graph takes."""
+    return [fit_to(x_BCHW, size).expand(-1, channels, -1, -1)]
+
+
+def _heard(reel: Reel, x_B1SS: Tensor, cue_BK: Tensor | None) -> list[Tensor]:
+    """What a reel's graph takes. Which sound is nearest is found outside it, in float32."""
+    return [x_B1SS, heard(reel, x_B1SS, None)[1] if cue_BK is None else cue_BK]
 
 
 def without_telemetry() -> ModuleType:

@@ -14,14 +14,22 @@ import torch
 from torch import Tensor
 
 from soundreel.progress import Listener, Step, silent
-from soundreel.rendering.engines.engine import Engine, EngineName, EngineUnavailable, computed
+from soundreel.rendering.engines.engine import (
+    Engine,
+    EngineName,
+    EngineUnavailable,
+    computed,
+    in_batches,
+)
 from soundreel.rendering.engines.gate import GATE_PSNR_DB, Fidelity, all_frames, fidelity
 from soundreel.rendering.engines.opening import open_engine
-from soundreel.rendering.engines.torch_engines import gains_by_bf16
+from soundreel.rendering.engines.torch_engines import gains_by_bf16, multiplies_bf16_in_tiles
 
 _REFERENCE: EngineName = "torch-fp32"
 #: In the order in which they are tried and listed; of equally fast ones the first is taken.
 _ON_THE_CPU: tuple[EngineName, ...] = ("openvino-int8", "openvino-bf16", "torch-bf16")
+#: Of a reel, 8-bit integers are worth their error only where they are far faster.
+_OF_A_REEL: tuple[EngineName, ...] = ("openvino-bf16", "openvino-int8", "torch-bf16")
 _ON_A_GPU: tuple[EngineName, ...] = ("cuda",)
 #: An engine that is so little slower than the fastest counts as equally fast: a busy moment must
 #: not decide which one makes a film, since films of two engines differ in their last bits.
@@ -66,12 +74,14 @@ def choose_engine(
     seeds: Sequence[int],
     wanted: EngineName | Literal["auto"] = "auto",
     progress: Listener = silent,
+    cue_BK: Tensor | None = None,
 ) -> Choice:
     """The engine to compute a model with: the fastest whose pictures are as good as float32's.
 
     windows_B1SS: sound images to try them on, with a seed for each; some from all over the song.
     wanted: "auto", or an engine: that one is taken without being timed, if its pictures pass;
       if not, the reason is among the trials and the choice is as with "auto".
+    cue_BK: for a reel, a cue for each window; without, the nearest remembered sound's.
 
     Raises: EngineUnavailable if the wanted engine cannot be had here or for this model;
     ModelError if the model cannot be read or goes from picture to sound.
@@ -83,17 +93,17 @@ def choose_engine(
         on_device = open_engine(_REFERENCE, model_folder)
         trial = Trial(_REFERENCE, None, None, True, "asked for: what others are compared with")
         return Choice(on_device, (trial,))
-    truth_BHW3 = all_frames(reference, windows_B1SS, seeds)
+    truth_BHW3 = all_frames(reference, windows_B1SS, seeds, cue_BK)
     refused: list[Trial] = []
     if wanted != "auto":
         engine = open_engine(wanted, model_folder, progress=progress)
-        found = fidelity(engine, windows_B1SS, seeds, truth_BHW3)
+        found = fidelity(engine, windows_B1SS, seeds, truth_BHW3, cue_BK)
         if found.passes:
             return Choice(engine, (_trial(wanted, found, None, "asked for", used=True),))
         refused.append(_trial(wanted, found, None, _too_unlike(found)))
         del engine
     return _fastest(
-        model_folder, windows_B1SS, seeds, truth_BHW3, reference, refused, wanted, progress
+        model_folder, windows_B1SS, seeds, cue_BK, truth_BHW3, reference, refused, wanted, progress
     )
 
 
@@ -101,6 +111,7 @@ def _fastest(
     folder: Path,
     x_B1SS: Tensor,
     seeds: Sequence[int],
+    cue_BK: Tensor | None,
     truth_BHW3: np.ndarray,
     reference: Engine,
     refused: list[Trial],
@@ -108,7 +119,8 @@ def _fastest(
     progress: Listener,
 ) -> Choice:
     on_gpu = torch.cuda.is_available()
-    candidates = _ON_A_GPU if on_gpu else _ON_THE_CPU
+    is_reel = reference.cue_numbers > 0
+    candidates = _ON_A_GPU if on_gpu else _OF_A_REEL if is_reel else _ON_THE_CPU
     passed: dict[EngineName, tuple[Engine, Fidelity]] = {}
     for name in candidates:
         if name == wanted:  # refused already
@@ -118,12 +130,16 @@ def _fastest(
             reason = "left out: no faster than float32 on this processor"
             refused.append(Trial(name, None, None, False, reason))
             continue
+        if name == "openvino-int8" and is_reel and multiplies_bf16_in_tiles():
+            reason = "left out: hardly faster than bfloat16 for a reel on this processor"
+            refused.append(Trial(name, None, None, False, reason))
+            continue
         try:
             engine = open_engine(name, folder, progress=progress)
         except EngineUnavailable as error:
             refused.append(Trial(name, None, None, False, f"left out: {error}"))
             continue
-        found = fidelity(engine, x_B1SS, seeds, truth_BHW3)
+        found = fidelity(engine, x_B1SS, seeds, truth_BHW3, cue_BK)
         if found.passes:
             passed[name] = engine, found
         else:
@@ -133,7 +149,7 @@ def _fastest(
         refused.append(Trial("compiled", None, None, False, reason))
     slowest = open_engine(_REFERENCE, folder) if on_gpu else reference
     engines = [*(engine for engine, _ in passed.values()), slowest]
-    times = milliseconds(engines, x_B1SS, seeds)
+    times = milliseconds(engines, x_B1SS, seeds, cue_BK)
     best = next(place for place, ms in enumerate(times) if ms <= _AS_FAST * min(times))
     trials = [
         _trial(name, found, ms, "used" if place == best else "not faster", used=place == best)
@@ -145,7 +161,9 @@ def _fastest(
     return Choice(engines[best], tuple(trials + refused))
 
 
-def milliseconds(engines: Sequence[Engine], x_B1SS: Tensor, seeds: Sequence[int]) -> list[float]:
+def milliseconds(
+    engines: Sequence[Engine], x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None
+) -> list[float]:
     """What a frame takes with each engine: medians of rounds in which they take turns.
 
     The slow one that others are compared with takes its turn only once.
@@ -156,8 +174,8 @@ def milliseconds(engines: Sequence[Engine], x_B1SS: Tensor, seeds: Sequence[int]
         for engine, samples in zip(engines, taken, strict=True):
             if number and engine.name == _REFERENCE:
                 continue
-            count = min(engine.batch, len(x_B1SS))
-            batches = [(x_B1SS[:count], seeds[:count])] * engine.lanes
+            first = next(in_batches(engine.batch, x_B1SS, seeds, cue_BK))
+            batches = [first] * engine.lanes
             start = time.perf_counter()
             for _ in computed(engine, batches):
                 pass

@@ -1,0 +1,1 @@
+"""Editing: a film cut from shots that were filmed already, chosen by their own sound."""

@@ -45,6 +45,10 @@ class SourceError(SoundreelError):
     """A link, list or address cannot be fetched from, or may not be."""
 
 
+class SharingError(SoundreelError):
+    """A model cannot be pushed to the Hub or pulled from it."""
+
+
 class StorageError(SoundreelError):
     """The disk is full, or a place cannot be written."""
 

@@ -22,6 +22,7 @@ from soundreel.networks.unet import UNet
 from soundreel.recipe import recipe_from
 from soundreel.synthetic.corpus import make_corpus
 from soundreel.synthetic.truth import PlantedTruth
+from soundreel.training.run import train
 
 RECIPE = recipe_from(
     "default",
@@ -102,9 +103,42 @@ def test_a_model_that_listens_uses_the_music(dataset, monkeypatch, tmp_path):
     assert "low" in answer.numbers["muting"]["parts"]
     matrix = np.array(numbers["matrix_song_by_video"])
     assert matrix.shape == (6, 6)
+    assert "looks" not in answer.numbers  # it has none to choose from
+    assert numbers["sliced_wasserstein_in_look"] > 0
     page = (tmp_path / "r.html").read_text()
     assert "It uses the music" in page
     assert json.loads((tmp_path / "r.json").read_text())["kind"] == "model"
+
+
+def test_a_reel_is_asked_of_the_films_that_it_would_make(dataset, monkeypatch, tmp_path):
+    """Hardly trained, so nothing is to be said of its verdict; its control is a `reel` too."""
+    monkeypatch.setattr(muted_songs, "_MOMENTS", 12)
+    small = {"size": 64, "width": 4, "discriminator_width": 4, "batch": 2, "steps": 2}
+    small |= {"reel": {"consecutive": 1, "references": 200}}
+    train(dataset.folder, tmp_path / "run", "reel", changes=small)
+    answer = soundreel.ask(
+        dataset.folder,
+        out=tmp_path / "r.html",
+        model=tmp_path / "run",
+        controls=1,
+        question=QUESTION,
+        workers=1,
+    )
+    numbers = answer.numbers["model"]
+    assert len(numbers["controls"]) == 1
+    control = json.loads((tmp_path / "r.controls" / "0" / "run" / "config.json").read_text())
+    assert control["settings"]["reel"]["references"] == 200
+    looks, names = answer.numbers["looks"], load_pairs(dataset, "train").clip_ids
+    assert set(answer.numbers["look_of_song"].values()) <= set(names)
+    assert sum(look["songs"] for look in looks) == 6
+    usefulness = sum(look["songs"] * look["usefulness"] for look in looks) / 6
+    assert usefulness == pytest.approx(numbers["usefulness"])
+    realism = sum(look["songs"] * look["realism"] for look in looks) / 6
+    assert realism == pytest.approx(numbers["sliced_wasserstein_in_look"])
+    assert numbers["sliced_wasserstein_in_look"] > 2 * numbers["sliced_wasserstein_in_look_real"]
+    page = (tmp_path / "r.html").read_text()
+    assert "Within a look" in page
+    assert "look of" in page
 
 
 def test_a_deaf_model_ignores_the_song(dataset, monkeypatch, tmp_path):

@@ -1,13 +1,16 @@
 """The command line as a person meets it: exit codes, one line for an error, JSON, no traceback."""
 
+import dataclasses
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from clips_made_here import counting_clip
+from soundreel.command_line.results import plain
 
 
 def soundreel(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -35,6 +38,17 @@ def soundreel(*arguments: object, cwd: Path | None = None) -> subprocess.Complet
         (["render", "m", "s", "--out", "f.mp4", "--shots", "no.toml"], "no.toml"),
         (["render", "m", "s.mp3", "--plan", "plan.toml"], "s.mp3"),
         (["render", "m", "s", "--out", "pair", "--ab", "t", "--grid"], "leave out --grid"),
+        (["render", "m", "s", "--out", "f.mp4", "--look", "walk:often"], "walk:often"),
+        (["render", "hf://m", "s", "--out", "f.mp4"], "write hf://owner/name"),
+        (["train", "nowhere", "--out", "run", "--preset", "rele"], "reel"),
+        (["look", "new", "--model", "nowhere", "--out", "m"], "nowhere"),
+        (["remix", "--song", "s", "--out", "f.mp4"], "name at least one video file"),
+        (["remix", "x.mp4", "--song", "s.mp3", "--out", "f.mp4"], "s.mp3"),
+        (["push", "nowhere", "me/m"], "nowhere"),
+        (["push", "nowhere", "m"], "write hf://owner/name"),
+        (["export", "nowhere", "--to", "onnx", "--out", "m.onnx"], "nowhere"),
+        (["export", "nowhere", "--to", "onnx", "--out", "m.bin"], "ends in .onnx"),
+        (["export", "nowhere", "--to", "pairs", "--out", "pairs"], "nowhere"),
     ],
 )
 def test_a_persons_mistake_is_one_line_and_exit_1(tmp_path, arguments, says):
@@ -49,7 +63,18 @@ def test_a_persons_mistake_is_one_line_and_exit_1(tmp_path, arguments, says):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["rendr"], ["render"], ["render", "m", "s"], ["train", "x", "--out", "y", "--eponchs", "3"]],
+    [
+        ["rendr"],
+        ["render"],
+        ["render", "m", "s"],
+        ["render", "hf://owner/name"],
+        ["render", "song.mp3", "--ab", "other.mp3"],
+        ["train", "x", "--out", "y", "--eponchs", "3"],
+        ["look", "pictures", "--out", "new"],
+        ["remix", "a.mp4", "--song", "s.mp3"],
+        ["push", "run"],
+        ["export", "m", "--to", "cake", "--out", "x"],
+    ],
 )
 def test_wrong_usage_is_exit_2(tmp_path, arguments):
     done = soundreel(*arguments, cwd=tmp_path)
@@ -68,7 +93,9 @@ def test_a_misspelt_key_in_a_config_is_named_with_a_suggestion(tmp_path):
 def test_help_lists_the_verbs_and_version_is_the_packages():
     import soundreel as package
 
-    assert all(verb in soundreel("--help").stdout for verb in ("prepare", "train", "render"))
+    told = soundreel("--help").stdout
+    assert all(verb in told for verb in ("prepare", "train", "look", "render", "remix", "push"))
+    assert "render [OPTIONS] [MODEL] SONG" in soundreel("render", "--help").stdout
     assert soundreel("--version").stdout.strip() == package.__version__
 
 
@@ -109,3 +136,28 @@ def test_photos_that_are_not_there_are_told_of_before_anything_is_read(tmp_path)
     assert "photos" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob(".set*"))
+
+
+def test_help_needs_nothing_heavy():
+    heavy = ("torch", "numpy", "av", "PIL", "pydantic", "huggingface_hub")
+    code = (
+        "import sys; from soundreel.cli import main; main(['render', '--help']); "
+        f"print([one for one in {heavy!r} if one in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.rstrip().endswith("[]")
+
+
+def test_results_within_results_are_json_too():
+    @dataclasses.dataclass(frozen=True)
+    class Inner:
+        fps: Fraction
+
+    @dataclasses.dataclass(frozen=True)
+    class Outer:
+        seconds: Fraction
+        films: tuple[Inner, ...]
+        place: Path
+
+    made = plain(Outer(Fraction(3, 2), (Inner(Fraction(25)), Inner(Fraction(1, 4))), Path("a")))
+    assert made == {"seconds": 1.5, "films": [{"fps": 25.0}, {"fps": 0.25}], "place": Path("a")}

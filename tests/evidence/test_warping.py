@@ -181,3 +181,14 @@ def test_what_does_not_match_is_refused():
         flicker_and_motion([film], [film], FPS, [])
     with pytest.raises(ValueError, match="uint8 is needed"):
         flow_magnitude(film.astype(np.float32), FPS)
+
+
+def test_cuts_of_the_made_film_are_no_flicker_where_they_are_told():
+    real = [synthetic(1, 1)] * 2
+    cut = [np.concatenate([synthetic(1, 1)[:9], synthetic(4, 4)[9:]])] * 2
+    told = flicker_and_motion(cut, real, FPS, made_cuts_by_film=[[9], [9]])
+    untold = flicker_and_motion(cut, real, FPS)
+    assert untold.flicker > 1.5 * told.flicker
+    assert (told.cuts, untold.cuts) == (2, 0)
+    with pytest.raises(ValueError, match="cuts of 1 films for 2"):
+        flicker_and_motion(cut, real, FPS, made_cuts_by_film=[[9]])

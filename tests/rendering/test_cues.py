@@ -12,23 +12,19 @@ from hypothesis import strategies as st
 from soundreel.networks.reel import References
 from soundreel.rendering.blending import crossfade_share
 from soundreel.rendering.cue_planning import (
-    Framings,
     HeardSong,
     LookChooser,
     LookSpan,
     Part,
     TakeBegin,
-    _drawn_framing,  # what decides it is drawn by place, and seen nowhere else
     chosen_looks,
     plan_track,
 )
 from soundreel.rendering.cues import (
     CueTrack,
-    Framing,
     LookTurn,
     ShotPath,
     Take,
-    framed_codes,
     turned,
 )
 from soundreel.rendering.looks import read_look
@@ -348,33 +344,3 @@ def test_of_a_mixture_takes_are_of_its_clips_by_their_shares():
     clips = [of.paths[take.shot].clip for take in of.takes]
     assert set(clips) == {0, 2}
     assert 0.6 < clips.count(0) / len(clips) < 0.9
-
-
-def test_a_framed_code_is_the_code_of_the_part() -> None:
-    shape = (2, 9, 16)
-    # A ramp to the right in one channel, downwards in the other, as functions of the place.
-    across = np.broadcast_to((np.arange(16) + 0.5) / 16, (9, 16))
-    down = np.broadcast_to(((np.arange(9) + 0.5) / 9)[:, None], (9, 16))
-    code_TZ = np.stack([across, down])[None].reshape(1, -1).astype(np.float32)
-    framed = framed_codes(code_TZ, shape, Framing(False, 0.8, 1.0, 0.5)).reshape(shape)
-    wanted_across = 0.1 + 0.8 * across
-    wanted_down = (0.2 + 0.8 * down).clip(0.5 / 9, 8.5 / 9)
-    assert np.allclose(framed[0], wanted_across.clip(0.5 / 16, 15.5 / 16), atol=1e-6)
-    assert np.allclose(framed[1], wanted_down, atol=1e-6)
-    mirrored = framed_codes(code_TZ, shape, Framing(True, 0.8, 1.0, 0.5)).reshape(shape)
-    assert np.array_equal(mirrored, framed[:, :, ::-1])
-    assert np.array_equal(framed_codes(code_TZ, shape, Framing()), code_TZ)
-
-
-def test_takes_are_framed_each_its_own_way_and_the_same_for_the_same_seed() -> None:
-    def framings(seed: int) -> list[Framing]:
-        limits = Framings(mirror=True, zoom=0.2, code_shape=(1, 2, 2))
-        return [_drawn_framing(limits, seed, number) for number in range(40)]
-
-    drawn = framings(3)
-    assert drawn == framings(3)
-    assert drawn != framings(4)
-    assert 8 < sum(one.mirrored for one in drawn) < 32
-    assert all(0.8 <= one.kept <= 1 for one in drawn)
-    assert len({one.down for one in drawn}) == 40
-    assert _drawn_framing(Framings(), 3, 0) == Framing()

@@ -17,9 +17,10 @@ from soundreel.training.moments import (
     Moments,
     crop_box,
     framed,
+    frames_within,
     in_other_light,
-    reference_ranges,
     runs_of_frames,
+    shot_ends,
 )
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone
@@ -31,50 +32,75 @@ def reel_settings(**changes: Any) -> Training:
     return toy_settings(**{"architecture": "reel", "batch": 2, **changes})
 
 
-def test_a_moment_is_a_frame_and_those_after_it_in_the_same_clip() -> None:
-    pairs = toy_pairs(range(3), count=5)
-    run_NF = runs_of_frames(pairs, 3)
+def batches_of(
+    pairs: Pairs, shot_N: np.ndarray | None = None, rank: int = 0, count: int = 1, **changes: Any
+) -> MomentBatches:
+    shot_N = pairs.clip_N if shot_N is None else shot_N
+    settings, ranks = reel_settings(**changes), Alone(rank, count)
+    return MomentBatches(InMemory(pairs, 0), settings, shot_N, (36, 64), (18, 32), 10, ranks)
+
+
+def test_a_moment_is_a_frame_and_those_after_it_in_the_same_shot() -> None:
+    shot_N = np.repeat([0, 1, 2], 5)
+    run_NF = runs_of_frames(shot_N, 3)
     assert run_NF.shape == (15, 3)
-    assert (pairs.clip_N[run_NF] == pairs.clip_N[:, None]).all()
+    assert (shot_N[run_NF] == shot_N[:, None]).all()
     assert (np.diff(run_NF, axis=1) == 1).all()
     assert run_NF[0].tolist() == [0, 1, 2]
-    assert run_NF[4].tolist() == [2, 3, 4]  # the clip's last: those before it
+    assert run_NF[4].tolist() == [2, 3, 4]  # the shot's last: those before it
 
 
-def test_next_to_a_gap_a_frame_stands_still() -> None:
-    pairs = toy_pairs(range(1), count=6).take([0, 1, 2, 5])
-    run_NF = runs_of_frames(pairs, 2)
+def test_in_a_short_shot_a_frame_stands_still() -> None:
+    run_NF = runs_of_frames(np.array([0, 0, 0, 1]), 2)
     assert run_NF.tolist() == [[0, 1], [1, 2], [1, 2], [3, 3]]
-    assert runs_of_frames(pairs, 4)[0].tolist() == [0, 1, 2, 2]
+    assert runs_of_frames(np.array([0, 0, 0, 1]), 4)[0].tolist() == [0, 1, 2, 2]
 
 
-def test_reference_frames_are_of_the_same_clip_and_near() -> None:
-    pairs = toy_pairs(range(4), count=7)
-    first_N, last_N = reference_ranges(pairs, 1.0)
-    for index, (first, last) in enumerate(zip(first_N, last_N, strict=True)):
-        near = np.flatnonzero(
-            (pairs.clip_N == pairs.clip_N[index])
-            & (np.abs(pairs.time_seconds_N - pairs.time_seconds_N[index]) <= 1.0)
-        )
-        assert (first, last) == (near[0], near[-1])
-    alone = reference_ranges(pairs, 0.0)
-    assert np.array_equal(alone[0], np.arange(28))
-    assert np.array_equal(alone[1], np.arange(28))
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=8))
+def test_every_pair_knows_the_ends_of_its_shot(lengths: list[int]) -> None:
+    shot_N = np.repeat(np.arange(len(lengths)), lengths)
+    first_N, last_N = shot_ends(shot_N)
+    for index, shot in enumerate(shot_N):
+        of_shot = np.flatnonzero(shot_N == shot)
+        assert (first_N[index], last_N[index]) == (of_shot[0], of_shot[-1])
+
+
+def test_reference_frames_are_of_the_same_shot_and_near() -> None:
+    pairs = toy_pairs(range(2), count=8)
+    # Each frame is one grey, by its number: so a picture tells which frame it is of.
+    grey_N = np.arange(len(pairs)).astype(np.uint8) * 10
+    frames = np.broadcast_to(grey_N[:, None, None, None], pairs.frames_N3HW.shape)
+    numbered = type(pairs)(**{**vars(pairs), "frames_N3HW": frames})
+    shot_N = np.repeat(np.arange(4), 4)
+    plain = {"reference_light": 0.0, "zoom": 0.0, "mirror": False, "reference_seconds": 0.5}
+    batches = batches_of(numbered, shot_N, reel=plain, batch=4)
+    for step in range(8):
+        batch = batches.batch(step)
+        first_M = ((batch.truth_B3HW[::2, 0, 0, 0] + 1) * 12.75).round().long().numpy()
+        reference_MQ = ((batch.reference_MQ3HW[:, :, 0, 0, 0] + 1) * 12.75).round().long().numpy()
+        assert (shot_N[reference_MQ] == shot_N[first_M][:, None]).all()
+        assert (np.abs(reference_MQ - first_M[:, None]) <= 1 + 2).all()
+        assert (np.diff(reference_MQ, axis=1) >= 0).all()
+        assert (np.diff(reference_MQ, axis=1) <= 1).all()
+
+
+def test_frames_within_a_time_are_counted_by_the_usual_step() -> None:
+    pairs = toy_pairs(range(2), count=8)  # two a second
+    assert frames_within(pairs, 1.0) == 2
+    assert frames_within(pairs, 0.2) == 0
+    assert frames_within(toy_pairs(range(1), count=1), 1.0) == 0
 
 
 def test_other_light_changes_level_and_colour_and_not_the_layout() -> None:
-    picture = torch.rand(1, 3, 8, 8) * 0.5 - 1  # dark enough that nothing is cut off
+    picture = torch.rand(1, 2, 3, 8, 8) * 0.5 - 1  # dark enough that nothing is cut off
     lit = in_other_light(picture, 0.3, [np.random.default_rng(0)])
     gain = (lit + 1) / (picture + 1)
-    per_colour = gain[0].flatten(1)
+    per_colour = gain[0, 0].flatten(1)
+    assert torch.allclose(gain[0, 0], gain[0, 1], atol=1e-3)
     assert (per_colour.std(1) < 1e-4).all()
     assert ((gain > 0.7 * 0.85) & (gain < 1.3 * 1.15)).all()
     assert per_colour[:, 0].std() > 1e-3
     assert torch.equal(in_other_light(picture, 0.0, [np.random.default_rng(0)]), picture)
-
-
-def batches_of(pairs: Pairs, **changes: Any) -> MomentBatches:
-    return MomentBatches(InMemory(pairs, 0), reel_settings(**changes), (36, 64), 10)
 
 
 def test_a_batch_depends_on_its_number_only() -> None:
@@ -105,12 +131,7 @@ def test_frames_of_a_moment_hear_alike_altered_sound() -> None:
 def test_moments_of_several_processes_are_those_of_one() -> None:
     pairs = toy_pairs(range(2))
     whole = batches_of(pairs, batch=4).batch(3)
-    parts = [
-        MomentBatches(
-            InMemory(pairs, 0), reel_settings(batch=4), (36, 64), 10, Alone(rank, 2)
-        ).batch(3)
-        for rank in (0, 1)
-    ]
+    parts = [batches_of(pairs, rank=rank, count=2, batch=4).batch(3) for rank in (0, 1)]
     for name in Moments.__dataclass_fields__:
         joined = torch.cat([getattr(part, name) for part in parts])
         assert torch.equal(joined, getattr(whole, name)), name
@@ -121,7 +142,7 @@ def test_shards_are_refused_in_one_line() -> None:
         recipe = toy_pairs(range(1)).recipe
 
     with pytest.raises(SettingsError, match="neighbouring frames") as told:
-        MomentBatches(Elsewhere(), reel_settings(), (36, 64), 10)  # pyright: ignore[reportArgumentType]  # it is refused before its pairs are asked for
+        MomentBatches(Elsewhere(), reel_settings(), np.zeros(1), (36, 64), (18, 32), 10)  # pyright: ignore[reportArgumentType]  # it is refused before its pairs are asked for
     assert "\n" not in str(told.value)
 
 

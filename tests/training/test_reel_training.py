@@ -16,13 +16,23 @@ from soundreel.errors import SettingsError
 from soundreel.networks.bundle import load_model
 from soundreel.networks.reel import Reel
 from soundreel.progress import Step
-from soundreel.training.learner import check_reel
-from soundreel.training.moments import MomentBatches
+from soundreel.rendering.remembered import evened as film_evened
+from soundreel.seeding import numpy_generator_for
+from soundreel.training.learner import check_reel, learner_for
+from soundreel.training.moments import MomentBatches, crop_box, framed
 from soundreel.training.presets import Training, training_preset
-from soundreel.training.reel_step import ReelNetworks, picture_shape, remembered_places
+from soundreel.training.ranks import Alone
+from soundreel.training.reel_step import (
+    ReelNetworks,
+    picture_shape,
+    remembered_places,
+    walked,
+)
 from soundreel.training.run import train_on_pairs
 from soundreel.training.source import InMemory
 from toy_pairs import toy_pairs, toy_settings
+
+CPU = torch.device("cpu")
 
 
 def reel_settings(**changes: Any) -> Training:
@@ -33,10 +43,11 @@ def reel_settings(**changes: Any) -> Training:
 
 def networks_and_batches(settings: Training) -> tuple[ReelNetworks, MomentBatches]:
     pairs = toy_pairs(range(3))
-    networks = ReelNetworks(settings, pairs, "fp32", torch.device("cpu"))
-    shape = picture_shape(settings, pairs.recipe)
+    networks = ReelNetworks(settings, pairs, "fp32", CPU)
     source = InMemory(pairs, settings.seed)
-    return networks, MomentBatches(source, settings, shape, networks.generator.code_numbers)
+    _, batches = learner_for(source, settings, "sound-to-picture", "fp32", CPU, Alone())
+    assert isinstance(batches, MomentBatches)
+    return networks, batches
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +80,19 @@ def test_the_model_keeps_its_looks_its_cuts_and_its_memory(trained: Path) -> Non
     # What is remembered is what the saved weights see and hear, not what they once did.
     with torch.no_grad():
         sound_RA = generator.sound_codes(pairs.sound_images(range(len(pairs))))
-        code_RZ = generator.layout_codes(pairs.pictures(range(len(pairs))))
     assert torch.allclose(known.sound_RA, sound_RA, atol=2e-2)
-    assert torch.allclose(known.code_RZ, code_RZ, atol=2e-2)
+    # Codes are of the framed pictures: of the same shot alike, and of no other framing.
+    seed = 0
+    for place in (0, 9):
+        rng = numpy_generator_for(seed, "shot framing", int(known.shot_R[place]))
+        box, mirrored = crop_box(rng, 0.12), bool(rng.random() < 0.5)
+        picture = framed(pairs.pictures([place]), [box], [mirrored], generator.layout.seen)
+        with torch.no_grad():
+            code_1Z = generator.layout_codes(picture)
+        assert torch.allclose(known.code_RZ[place], code_1Z[0], atol=2e-2)
+    with torch.no_grad():
+        whole_RZ = generator.layout_codes(pairs.pictures(range(len(pairs))))
+    assert not torch.allclose(known.code_RZ, whole_RZ, atol=0.1)
 
 
 def test_a_picture_of_the_model_does_not_depend_on_its_batch(trained: Path) -> None:
@@ -176,3 +197,14 @@ def test_what_cannot_be_trained_is_said_in_one_line() -> None:
         training_preset("reel", mirror=True)
     with pytest.raises(SettingsError, match="'eager'"):
         training_preset("reel", step_engine="graph")
+
+
+def test_codes_are_evened_out_as_along_a_take() -> None:
+    mean = torch.arange(4.0)[:, None, None, None] ** 2  # four frames of one moment, one number
+    evened = walked(mean, torch.zeros(4, 1, 1, 1), torch.tensor([[0.5]]))
+    assert evened.shape == (1, 2, 1)
+    assert evened.flatten().tolist() == [(0 + 2 * 1 + 4) / 4 + 0.5, (1 + 2 * 4 + 9) / 4 + 0.5]
+    # The same as a film's Hann window over a third of a second gives frames at 12 a second.
+    code = (np.arange(5.0) ** 2)[:, None].astype(np.float16)
+    film = film_evened(np.arange(5) / 12, code)
+    assert film[1:3, 0].tolist() == pytest.approx([1.5, 4.5], abs=1e-2)

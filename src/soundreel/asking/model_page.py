@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from soundreel.asking.attribution_page import muting_section
 from soundreel.asking.model_question import ModelAnswer
-from soundreel.asking.picture_page import copies_section, quality_section
+from soundreel.asking.picture_page import copies_section, looks_section, quality_section
 from soundreel.asking.report.cell_figures import song_video_matrix
 from soundreel.asking.report.page import Captioned, Report, Section, Table
 from soundreel.asking.report.picture_figures import frame_strip
@@ -80,6 +81,7 @@ def model_report(answer: ModelAnswer, title: str, written: str) -> Report:
             _beside(answer, choice),
             *([copies_section(answer.memory, answer)] if answer.memory else []),
             *([quality_section(answer.quality, answer.clips)] if answer.quality else []),
+            *([looks_section(answer.in_look, answer.looks)] if answer.in_look else []),
             *([muting_section(answer.muted.effects, answer.muted.shares)] if answer.muted else []),
         ]
     return Report(
@@ -131,14 +133,14 @@ def _looking(answer: ModelAnswer) -> Section:
         at = np.linspace(0, len(clip.whole_K) - 1, count).round().astype(int)
         theirs = np.linspace(0, len(other.whole_K) - 1, count).round().astype(int)
         half = np.roll(at, count // 2)
-        size = clip.truth_KHW3.shape[1]
+        shape = clip.truth_KHW3.shape[1:3]
         rows = [
             ("real", clip.truth_KHW3[at]),
             ("made of its song", clip.made_KHW3[at]),
             ("of another song", other.made_KHW3[theirs]),
             ("of another moment", clip.made_KHW3[half]),
-            ("of the mean sound", [_enlarged(answer.made_of_mean_D, size)] * count),
-            ("mean picture", [_enlarged(answer.mean_frame_D, size)] * count),
+            ("of the mean sound", [_enlarged(answer.made_of_mean_D, *shape)] * count),
+            ("mean picture", [_enlarged(answer.mean_frame_D, *shape)] * count),
         ]
         moments = [clock(float(clip.times_seconds_T[clip.whole_K[k]])) for k in at]
         pictures.append(
@@ -268,12 +270,12 @@ def _material(answer: ModelAnswer) -> Section:
     )
 
 
-def _enlarged(small_D: np.ndarray, size: int) -> np.ndarray:
+def _enlarged(small_D: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """A small picture at another size, pixel by pixel."""
     side = math.isqrt(len(small_D) // 3)
-    place = np.arange(size) * side // size
     small_SS3 = np.clip((small_D.reshape(side, side, 3) + 1) * 127.5, 0, 255).round()
-    return small_SS3.astype(np.uint8)[place][:, place]
+    row_H, column_W = np.arange(rows) * side // rows, np.arange(columns) * side // columns
+    return small_SS3.astype(np.uint8)[row_H][:, column_W]
 
 
 def model_json(answer: ModelAnswer) -> dict[str, Any]:
@@ -295,7 +297,7 @@ def model_json(answer: ModelAnswer) -> dict[str, Any]:
     choice = answer.choice
     assert answer.memory is not None
     beside_mean = answer.skill.beside.get(_MEAN_FRAME)
-    flow = quality.flicker_motion
+    flow, in_look = quality.flicker_motion, answer.in_look
     told["model"] = {
         "sensitivity": answer.sensitivity.share,
         "usefulness": pixels.effect,
@@ -317,6 +319,8 @@ def model_json(answer: ModelAnswer) -> dict[str, Any]:
         "controls": list(answer.controls),
         "sliced_wasserstein": quality.sliced_wasserstein.value,
         "sliced_wasserstein_floor": quality.sliced_wasserstein.floor,
+        "sliced_wasserstein_in_look": None if in_look is None else in_look.made,
+        "sliced_wasserstein_in_look_real": None if in_look is None else in_look.real,
         "spectrum_db": quality.spectrum_db,
         "lab_distance": quality.lab_distance,
         "diversity": quality.diversity,
@@ -326,6 +330,9 @@ def model_json(answer: ModelAnswer) -> dict[str, Any]:
         "motion_ratio": None if flow is None else flow.motion_ratio,
     }
     told["model"]["matrix_song_by_video"] = np.round(pixels.score_VV, 4).tolist()
+    if answer.looks:
+        told["looks"] = [asdict(look) for look in answer.looks]
+        told["look_of_song"] = {clip.id: clip.look for clip in answer.clips}
     if answer.muted is not None:
         effects = answer.muted.effects
         told["muting"] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,28 @@ from soundreel.asking.filming import (
     film_clips,
     made_of,
     mean_image,
+    shaped,
     silence_image,
 )
 from soundreel.asking.gate import Leak, leaks
 from soundreel.asking.gather import gather
 from soundreel.asking.muted_songs import MutedSongs, mute_songs
-from soundreel.asking.picture_quality import Quality, quality_of
+from soundreel.asking.picture_quality import (
+    LookQuality,
+    Quality,
+    look_qualities,
+    quality_of,
+    realism_in_look,
+)
 from soundreel.asking.plans import digest_of
 from soundreel.asking.settings import Question
+from soundreel.asking.shared_looks import frames_of, sharing_look, told_looks
 from soundreel.atomic import write_json
 from soundreel.dataset.loading import Pairs, load_pairs
 from soundreel.dataset.store import Dataset, Split, open_dataset
 from soundreel.errors import DatasetError, ModelError
 from soundreel.evidence.clip_moments import FEWEST_MOMENTS
+from soundreel.evidence.look_realism import LookRealism
 from soundreel.evidence.memory import Memorisation, memorisation
 from soundreel.evidence.model_verdict import ModelVerdict, model_verdict
 from soundreel.evidence.realism import small_pictures
@@ -62,7 +71,9 @@ TESTS = {
 class ModelAnswer:
     """What was found of a model. `verdict`: "INVALID" where held-out clips leak.
 
-    nearest_KHW3: the training frames that `nearest_pictures` lie nearest to.
+    nearest_KHW3: the training frames that `nearest_pictures` lie nearest to, in their shape.
+    in_look: the pictures beside real frames of the same look, clip by clip; looks: the same for
+    each look that a `reel` chose, none for a U-Net.
     """
 
     verdict: str
@@ -76,6 +87,8 @@ class ModelAnswer:
     memory: Memorisation | None
     nearest_KHW3: np.ndarray | None
     quality: Quality | None
+    in_look: LookRealism | None
+    looks: tuple[LookQuality, ...]
     controls: tuple[float, ...]
     muted: MutedSongs | None
     made_of_mean_D: np.ndarray
@@ -164,10 +177,11 @@ def ask_model(
                 "memory",
                 "nearest_KHW3",
                 "quality",
+                "in_look",
             )
         )
         lines = tuple(leak.line for leak in found)
-        return ModelAnswer("INVALID", lines, controls=(), muted=None, **nothing, **common)
+        return ModelAnswer("INVALID", lines, looks=(), controls=(), muted=None, **nothing, **common)
     made, truth = [clip.made_TD for clip in clips], [clip.truth_TD for clip in clips]
     times: Any = {"times_by_clip": [clip.times_seconds_T for clip in clips]}
     many: Any = {"draws": question.draws, "seed": question.seed}
@@ -207,13 +221,16 @@ def ask_model(
     )
     progress(Step("test the model", 4, tests, "tests", "quality"))
     quality = quality_of(clips, step, question.seed)
+    told = told_looks(dataset.clips())
+    others = [_others(clip, training, told, model.picture_shape) for clip in clips]
+    in_look = realism_in_look(clips, others, question.seed)
     progress(Step("test the model", tests, tests, "tests"))
     muted = mute_songs(model, dataset, held_out, stems, question.seed, progress)
     scores = tuple(
         control_score(dataset, held_out, model, out, number, step, question, progress)
         for number in range(controls)
     )
-    told: ModelVerdict = model_verdict(
+    found_out: ModelVerdict = model_verdict(
         sensitivity,
         pixels,
         scores,
@@ -223,16 +240,20 @@ def ask_model(
         alpha=question.alpha,
     )
     return ModelAnswer(
-        verdict=told.verdict,
-        reasons=tuple(told.reasons),
+        verdict=found_out.verdict,
+        reasons=tuple(found_out.reasons),
         sensitivity=sensitivity,
         pixels=pixels,
         curves=in_curves,
         skill=skilled,
         choice=choice,
         memory=remembered,
-        nearest_KHW3=searched_MHW3[remembered.nearest_N[nearest_pictures(remembered)]],
+        nearest_KHW3=shaped(
+            searched_MHW3[remembered.nearest_N[nearest_pictures(remembered)]], model.picture_shape
+        ),
         quality=quality,
+        in_look=in_look,
+        looks=tuple(look_qualities(clips, in_look, pixels.score_VV, told)),
         controls=scores,
         muted=muted,
         **common,
@@ -268,6 +289,16 @@ def _leaks(
     clips: Sequence[ClipCurves] = gathered.clips
     found = leaks(clips, range(len(clips)))
     return [leak for leak in found if (leak.first in held_out) != (leak.second in held_out)]
+
+
+def _others(
+    clip: FilmedClip, training: Pairs, told: Mapping[str, str], shape: tuple[int, int]
+) -> np.ndarray:
+    """Training frames of a held-out clip's look: told, else of the look that was chosen for it."""
+    sharing = sharing_look(clip.id, training.clip_ids, told)
+    if clip.id not in told and clip.look is not None and clip.look in training.clip_ids:
+        sharing = [clip.look]
+    return frames_of(training, sharing, shape)
 
 
 def _frames(pairs: Pairs, most: int) -> np.ndarray:

@@ -11,7 +11,9 @@ from fractions import Fraction
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from soundreel.asking.song_cues import song_cues
 from soundreel.evidence.attribution import MutingEffects, muting_effects
 from soundreel.evidence.descriptors import PICTURE_NAMES, picture_descriptors
 from soundreel.networks.bundle import Model, require_direction
@@ -72,6 +74,13 @@ def muted_pictures(
     # Only what some window holds is taken apart.
     start = int(max(0, end_T.min() - recipe.window_samples))
     heard_N = np.asarray(sound_N, np.float32)[start : end_T.max()]
+    # A `reel` draws every version by the plan of the whole song. The question is what a part does
+    # in the picture's own sound; planned anew for each version, the film would be cut elsewhere
+    # and maybe look otherwise, and that leap would hide what the sound did. So these effects are
+    # those of the sound code alone: what a part does to the plan is not in them.
+    images = _images(model, heard_N, end_T - start)
+    cues = song_cues(model, sound_N, images, end_T / rate, seed)
+    cue_TK = None if cues is None else cues.cue_TK
     heard_stems = {name: stem_N[start : end_T.max()] for name, stem_N in (stems or {}).items()}
     parts = sound_parts(heard_N, rate, heard_stems)
     shares = {name: energy_share(part_N, heard_N) for name, part_N in parts.items()}
@@ -80,7 +89,7 @@ def muted_pictures(
 
     def seen(without_N: np.ndarray, what: str) -> np.ndarray:
         nonlocal made
-        frames = _frames(model, without_N, end_T - start, seed)
+        frames = _frames(model, without_N, end_T - start, seed, cue_TK)
         values_TP = picture_descriptors(_counted(frames, step, what)).values_TD
         made += len(end_T)
         return values_TP
@@ -141,17 +150,24 @@ def _thinned(times_seconds: Sequence[Fraction | float] | np.ndarray) -> list[Fra
     return [times_seconds[k * len(times_seconds) // count] for k in range(count)]
 
 
-def _frames(
-    model: Model, sound_N: np.ndarray, end_T: np.ndarray, seed: int
-) -> Iterator[np.ndarray]:
-    """The model's picture for each end, S x S x 3 uint8."""
+def _images(model: Model, sound_N: np.ndarray, end_T: np.ndarray) -> Iterator[Tensor]:
+    """The sound images for the ends, B x 1 x S x S at a time."""
     device = next(model.generator.parameters()).device
     sound = torch.from_numpy(np.ascontiguousarray(sound_N)).to(device)
     # All at once (some 40 MB), so that windows share what columns they can.
-    x_T1SS = sound_images(sound, torch.from_numpy(end_T), model.recipe)
-    for first, x_B1SS in zip(range(0, len(end_T), _BATCH), x_T1SS.split(_BATCH), strict=True):
+    yield from sound_images(sound, torch.from_numpy(end_T), model.recipe).split(_BATCH)
+
+
+def _frames(
+    model: Model, sound_N: np.ndarray, end_T: np.ndarray, seed: int, cue_TK: Tensor | None
+) -> Iterator[np.ndarray]:
+    """The model's picture for each end, H x W x 3 uint8."""
+    first = 0
+    for x_B1SS in _images(model, sound_N, end_T):
         seeds = [seed_for(seed, "picture", first + place) for place in range(len(x_B1SS))]
-        yield from to_frames(model.pictures(x_B1SS, seeds))
+        cue_BK = None if cue_TK is None else cue_TK[first : first + len(x_B1SS)]
+        yield from to_frames(model.pictures(x_B1SS, seeds, cue_BK))
+        first += len(x_B1SS)
 
 
 def _counted(

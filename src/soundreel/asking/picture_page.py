@@ -9,10 +9,11 @@ import numpy as np
 
 from soundreel.asking.filming import FilmedClip
 from soundreel.asking.model_question import ModelAnswer, nearest_pictures
-from soundreel.asking.picture_quality import Quality
+from soundreel.asking.picture_quality import LookQuality, Quality
 from soundreel.asking.report.page import Captioned, Section, Table
 from soundreel.asking.report.picture_figures import frame_strip, realism_plot
-from soundreel.asking.report.written import plain, share
+from soundreel.asking.report.written import interval, plain, share, signed
+from soundreel.evidence.look_realism import LookRealism
 from soundreel.evidence.memory import Memorisation
 from soundreel.evidence.realism import lab_of, radial_spectrum
 
@@ -97,6 +98,40 @@ def quality_section(quality: Quality, clips: Sequence[FilmedClip]) -> Section:
         ),
         (Table(("measure", "value", "meaning"), rows),),
     )
+
+
+def looks_section(in_look: LookRealism, looks: Sequence[LookQuality]) -> Section:
+    """How near each song's pictures are to real frames of one look, and what came of each look."""
+    said = (
+        f"Beside real frames of the same look alone its pictures are {plain(in_look.made, 0)} off "
+        f"(sliced Wasserstein, the mean over songs; 0 is equal); real films are "
+        f"{plain(in_look.real, 0)}."
+    )
+    if not looks:
+        return Section("Within a look", (said,), ())
+    right = [look.right for look in looks if look.right is not None]
+    known = sum(look.songs for look in looks if look.right is not None)
+    rows = tuple(
+        (
+            look.look,
+            f"{look.songs}",
+            None if look.right is None else f"{look.right}",
+            plain(look.realism, 0),
+            plain(look.real, 0),
+            signed(look.usefulness),
+            interval(look.lowest, look.highest) if look.songs > 1 else None,
+        )
+        for look in looks
+    )
+    chosen = (
+        f"Each song was filmed in the look of the training clip whose song is nearest to it: "
+        f"{len(looks)} looks for {sum(look.songs for look in looks)} songs."
+        + (f" {sum(right)} of {known} real videos have that look." if right else "")
+    )
+    header = (
+        *("look of", "songs", "have it", "realism", "real films", "usefulness", "lowest, highest"),
+    )
+    return Section("Within a look", (said, chosen), (), (Table(header, rows),))
 
 
 def _lab_histograms(pictures_NHW3: np.ndarray) -> np.ndarray:

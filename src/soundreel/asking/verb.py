@@ -29,6 +29,8 @@ from soundreel.atomic import write_json
 from soundreel.errors import SettingsError
 from soundreel.parallel import available_cores
 from soundreel.progress import Listener, silent
+from soundreel.sharing.pull import local_model
+from soundreel.sharing.pulled import pulled_from
 
 
 def ask(
@@ -47,7 +49,8 @@ def ask(
     """Ask whether the music makes the video, and write a report that answers it.
 
     what: a dataset folder, or video files and folders of them.
-    model: a model or run folder: does it use the songs that the dataset (one folder) held out?
+    model: a model or run folder, or `hf://owner/name`: does it use the songs that the dataset
+        (one folder) held out?
     controls: with a model: so many like it are trained on swapped songs, to compare.
     film: `what` are films of any make: are sound and picture in step?
     against: `what` are reports of earlier questions: all of them in one table.
@@ -121,9 +124,13 @@ def _of_model(
             f"ask --model: {', '.join(map(str, what))} is no dataset folder: a model is asked with "
             "the dataset that it was trained on"
         )
-    answer = ask_model(what[0], model, out, question, controls, stems, workers, progress)
+    place = local_model(model, progress)
+    answer = ask_model(what[0], place, out, question, controls, stems, workers, progress)
     folder = answer.model.folder
     name = folder.parent.name if folder.name in ("model", "best") else folder.name
+    address = pulled_from(folder)
+    if address is not None:
+        name = str(address)
     report = model_report(answer, f"Does {name} use the music?", _now())
     numbers = {"name": name, **model_json(answer)}
     return _written(out, "model", report, numbers, answer.verdict, ())

@@ -18,8 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from soundreel.evidence.descriptors import picture_descriptors
-from soundreel.evidence.following import without_drift
+from soundreel.evidence.descriptor_margins import (
+    FEWEST_MOMENTS,
+    followed_curves,
+    pair_correlations,
+)
 
 #: Wang, Simoncelli and Bovik 2003, "Multiscale structural similarity": weights of the scales,
 #: the finest first.
@@ -38,14 +41,8 @@ _LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
 _ROUNDING = (_RANGE / 255) ** 2 / 12
 _ROUNDING_DETAIL = _ROUNDING * 20  # 20: the sum of the Laplacian's squares
 
-#: What is followed, and the descriptors that say it.
-_FOLLOWED = {
-    "brightness": ("brightness",),
-    "hue": ("hue_cos", "hue_sin"),
-    "motion": ("motion_energy",),
-}
-#: Fewer moments have no correlation to speak of.
-_FEWEST_MOMENTS = 4
+#: What a held-out measurement follows.
+_FOLLOWED = ("brightness", "hue", "motion")
 
 
 @dataclass(frozen=True)
@@ -152,58 +149,20 @@ def follow_margins(
 
     Raises: ValueError if the numbers of clips or of moments differ.
     """
-    starts_by_clip = (
-        [(0,)] * len(made_by_clip) if run_starts_by_clip is None else run_starts_by_clip
-    )
-    made: dict[str, list[np.ndarray]] = {name: [] for name in _FOLLOWED}
-    truth: dict[str, list[np.ndarray]] = {name: [] for name in _FOLLOWED}
-    for made_THWC, truth_THWC, starts in zip(
-        made_by_clip, truth_by_clip, starts_by_clip, strict=True
-    ):
-        if len(made_THWC) != len(truth_THWC):
-            raise ValueError(
-                f"{len(made_THWC)} made frames and {len(truth_THWC)} true ones: "
-                "equally many are needed"
-            )
-        begins_T = np.zeros(len(truth_THWC), bool)
-        begins_T[np.asarray(starts, np.int64)] = True
-        begins_T[:1] = True  # nothing came before it
-        for curves, frames_THWC in ((made, made_THWC), (truth, truth_THWC)):
-            found = picture_descriptors(frames_THWC)
-            for name, columns in _FOLLOWED.items():
-                curve_TD = np.stack([found[column] for column in columns], axis=1)
-                curves[name].append(curve_TD[~begins_T] if name == "motion" else curve_TD)
+    made, truth = followed_curves(made_by_clip, truth_by_clip, run_starts_by_clip)
     return {name: _follow(made[name], truth[name]) for name in _FOLLOWED}
 
 
 def _follow(made_by_clip: list[np.ndarray], truth_by_clip: list[np.ndarray]) -> Follow | None:
     """made_by_clip, truth_by_clip: a T x D array for each clip."""
-    enough = [n for n, truth_TD in enumerate(truth_by_clip) if len(truth_TD) >= _FEWEST_MOMENTS]
+    enough = [n for n, truth_TD in enumerate(truth_by_clip) if len(truth_TD) >= FEWEST_MOMENTS]
     if len(enough) < 2:
         return None
-    made = [made_by_clip[n] for n in enough]
-    truth = [truth_by_clip[n] for n in enough]
-    lengths_N = np.array([len(truth_TD) for truth_TD in truth])
-    correlation_NN = np.empty((len(enough), len(enough)))  # made for u, truth of v
-    for length in np.unique(lengths_N):
-        those = np.flatnonzero(lengths_N == length)
-        place_T = np.arange(length)
-        made_TND = np.stack([m_TD[place_T * len(m_TD) // length] for m_TD in made], axis=1)
-        truth_TVD = np.stack([truth[n] for n in those], axis=1)
-        each_NVD = np.einsum("tnd,tvd->nvd", _unit(made_TND), _unit(truth_TVD))
-        correlation_NN[:, those] = each_NVD.mean(axis=2)
+    correlation_NN = pair_correlations(
+        [made_by_clip[n] for n in enough], [truth_by_clip[n] for n in enough]
+    )
     own = np.eye(len(enough), dtype=bool)
     return Follow(float(correlation_NN[own].mean()), float(correlation_NN[~own].mean()))
-
-
-def _unit(x_TND: np.ndarray) -> np.ndarray:
-    """Curves without their mean and of length 1, so that a product is a correlation."""
-    flat = x_TND.reshape(len(x_TND), -1)
-    centred = without_drift(flat, slow_terms=0)
-    length = np.linalg.norm(centred, axis=0)
-    # What is left of a constant is rounding, and no direction.
-    still = length <= 1e-9 * len(flat) * np.abs(flat).max(axis=0)
-    return np.where(still, 0, centred / np.where(still, 1, length)).reshape(x_TND.shape)
 
 
 def _detail(x_B3HW: Tensor) -> float:

@@ -97,6 +97,7 @@ def flicker_and_motion(
     real_films: Sequence[Iterable[np.ndarray]],
     fps: Fraction,
     cuts_by_film: Sequence[Sequence[int] | np.ndarray] | None = None,
+    made_cuts_by_film: Sequence[Sequence[int] | np.ndarray] | None = None,
 ) -> FlickerMotion:
     """How unsteady made films are, and how much they move, beside the real ones they are made of.
 
@@ -106,6 +107,8 @@ def flicker_and_motion(
       film. None: found, where the real film's luma changes by more than 0.03 and by four times
       the median of the eight changes before and after, and flow finds less than 40% of the
       picture again.
+    made_cuts_by_film: the same of the made films, where these have cuts of their own: they are
+      left out too, as what is seen across a cut is neither flicker nor motion. None: none.
 
     Flow forth and back is estimated on the real film (dense inverse search, at most 256 rows), and
     where the two agree and stay inside the picture, the made film's frame t is taken along to
@@ -126,15 +129,18 @@ def flicker_and_motion(
             f"{len(made_films)} made films and {len(real_films)} real ones: "
             "as many of each, and at least one, are needed"
         )
-    if cuts_by_film is not None and len(cuts_by_film) != len(real_films):
-        raise ValueError(f"cuts of {len(cuts_by_film)} films for {len(real_films)} films")
+    for given in (cuts_by_film, made_cuts_by_film):
+        if given is not None and len(given) != len(real_films):
+            raise ValueError(f"cuts of {len(given)} films for {len(real_films)} films")
     kept, cuts = [], 0
     for n, (made, real) in enumerate(zip(made_films, real_films, strict=True)):
         rows_TD = np.array(list(_pairs(made, real, float(fps)))).reshape(-1, 6)
         if cuts_by_film is None:
             is_cut_T = _are_cuts(rows_TD[:, 0], rows_TD[:, 1])
         else:
-            is_cut_T = np.isin(np.arange(1, len(rows_TD) + 1), cuts_by_film[n])
+            is_cut_T = _begin_at(cuts_by_film[n], len(rows_TD))
+        if made_cuts_by_film is not None:
+            is_cut_T = is_cut_T | _begin_at(made_cuts_by_film[n], len(rows_TD))
         cuts += int(is_cut_T.sum())
         kept.append(rows_TD[~is_cut_T])
     _, valid_T, made_error_T, real_error_T, made_motion_T, real_motion_T = np.concatenate(kept).T
@@ -237,6 +243,11 @@ def _are_cuts(change_T: np.ndarray, found_again_T: np.ndarray) -> np.ndarray:
         around = np.delete(change_T[first : place + _CUT_NEIGHBOURS + 1], place - first)
         is_cut_T[place] = len(around) > 0 and change_T[place] > _CUT_TIMES * np.median(around)
     return is_cut_T
+
+
+def _begin_at(cuts: Sequence[int] | np.ndarray, changes: int) -> np.ndarray:
+    """Which of the changes from frame to frame lead to the frames with these numbers: bool."""
+    return np.isin(np.arange(1, changes + 1), np.asarray(cuts, np.int64))
 
 
 def _flow(small: bool) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

@@ -79,12 +79,6 @@ class Model:
         """How its director cuts (see `cutting.habits`), as JSON values; None where not known."""
         return self.config.get("cuts")
 
-    @property
-    def framing(self) -> tuple[bool, float]:
-        """Whether a `reel` has learnt layouts in a mirror, and how far zoomed (a share of 1)."""
-        told = self.config.get("framing", {})
-        return bool(told.get("mirror", False)), float(told.get("zoom", 0.0))
-
     def pictures(
         self, x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None
     ) -> Tensor:

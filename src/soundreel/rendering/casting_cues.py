@@ -15,9 +15,7 @@ from soundreel.errors import ModelError
 from soundreel.networks.bundle import Model, describe_model, load_model
 from soundreel.networks.reel import Reel
 from soundreel.rendering.cue_planning import (
-    UNFRAMED,
     ChosenLook,
-    Framings,
     HeardSong,
     LookChooser,
     LookSpan,
@@ -40,6 +38,9 @@ from soundreel.timeline import frame_time, milliseconds
 _HEARD_FPS = Fraction(5)
 _WINDOWS_AT_A_TIME = 64
 _MOST_NAMES = 8
+#: How fast takes walk, beside their clips. Where a layout moves, what is drawn of it also changes
+#: shape: at the clips' own speed a film moved 1.6 times as much as real ones (see LOG.md).
+WALK_SPEED = 0.6
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,7 @@ def film_cues(
         span.stop_seconds,
         fps,
         seed,
-        0 if shots.film.drive == "hold" else 1,
-        _framings(model),
+        0 if shots.film.drive == "hold" else WALK_SPEED,
     )
     return FilmCues(track, _told(film.wish, looks, clips))
 
@@ -158,9 +158,7 @@ def cues_for_times(
     next_C = np.searchsorted(seconds_T, np.sort(np.asarray(cut_seconds, np.float64)))
     cut_n = np.unique(n_T[next_C[next_C < len(n_T)]])
     begins = [TakeBegin(start + frame_time(int(n), fps)) for n in cut_n if n > 0]
-    track = plan_track(
-        memory, look_NL, song, looks, begins, start, stop, fps, seed, framing=_framings(model)
-    )
+    track = plan_track(memory, look_NL, song, looks, begins, start, stop, fps, seed, WALK_SPEED)
     return track.cues(n_T)
 
 
@@ -175,14 +173,6 @@ def _known(model: Model) -> tuple[Memory, np.ndarray, tuple[str, ...]]:
         )
     look_NL = reel.look_NL.detach().float().cpu().numpy()
     return Memory.of(reel.references, reel.clips), look_NL, clips
-
-
-def _framings(model: Model) -> Framings:
-    """How the takes of a `reel` may be framed: as far as its training did."""
-    reel = model.generator
-    assert isinstance(reel, Reel)
-    mirror, zoom = model.framing
-    return Framings(mirror, zoom, reel.code_shape) if mirror or zoom else UNFRAMED
 
 
 def _own_shots(shots: ShotList, span: Span, seen: Collection[int]) -> list[tuple[int, Fraction]]:

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from soundreel.rendering.cues import WHOLE, CueTrack, Framing, LookTurn, Take
+from soundreel.rendering.cues import CueTrack, LookTurn, Take
 from soundreel.rendering.looks import LookWish, look_shares
 from soundreel.rendering.remembered import Memory, clip_distances
 from soundreel.rendering.takes import Wanted, choose_takes
@@ -60,22 +60,6 @@ class TakeBegin:
 
     seconds: Fraction
     fade_seconds: Fraction = Fraction(0)
-
-
-@dataclass(frozen=True)
-class Framings:
-    """How a model's takes may be framed: as its training framed them.
-
-    mirror: whether in a mirror, too. zoom: 1 - the least share of the sides. code_shape: channels,
-    rows and columns of the model's codes; None: takes are seen whole.
-    """
-
-    mirror: bool = False
-    zoom: float = 0.0
-    code_shape: tuple[int, int, int] | None = None
-
-
-UNFRAMED = Framings()
 
 
 @dataclass(frozen=True)
@@ -213,13 +197,12 @@ def plan_track(
     stop_seconds: Fraction,
     fps: Fraction,
     seed: int,
-    speed: int = 1,
-    framing: Framings = UNFRAMED,
+    speed: float = 1,
 ) -> CueTrack:
     """The track of a film that shows [start, stop) of a song.
 
     looks: from `chosen_looks`; with each one another take begins. begins: the other takes.
-    speed: 1, or 0 where a take stays where it begins. framing: of the takes, drawn for each.
+    speed: 1, or 0 where a take stays where it begins.
     """
     frames = max(1, frame_count(stop_seconds - start_seconds, fps))
     turns = _on_frames(
@@ -257,18 +240,10 @@ def plan_track(
         look_NL=look_NL,
         looks=tuple(LookTurn(first, fade, looks[place].shares) for place, first, fade in turns),
         takes=tuple(
-            Take(
-                first,
-                fade,
-                shots.index(one.shot),
-                one.start_seconds,
-                speed,
-                _drawn_framing(framing, seed, number),
-            )
-            for number, ((_, first, fade), one) in enumerate(zip(takes, chosen, strict=True))
+            Take(first, fade, shots.index(one.shot), one.start_seconds, speed)
+            for (_, first, fade), one in zip(takes, chosen, strict=True)
         ),
         paths=tuple(memory.path(shot) for shot in shots),
-        code_shape=framing.code_shape,
     )
 
 
@@ -293,15 +268,6 @@ def _on_frames(
         (place, first, min(fade, stop - first) if first else 0)
         for (place, first, fade), stop in zip(on, stops, strict=True)
     ]
-
-
-def _drawn_framing(framing: Framings, seed: int, number: int) -> Framing:
-    """How a take is framed: another one than any clip's, so that a film is no copy of them."""
-    if framing.code_shape is None:
-        return WHOLE
-    kept, down, aside, mirror = numpy_generator_for(seed, "take framing", number).random(4)
-    zoomed = 1 - framing.zoom * float(kept)
-    return Framing(framing.mirror and mirror < 0.5, zoomed, float(down), float(aside))
 
 
 def _drawn_clip(look: ChosenLook, seed: int, number: int) -> int:

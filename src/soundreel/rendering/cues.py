@@ -1,7 +1,7 @@
 """The cues of a film: with which look and which reference code each of its frames is drawn.
 
 A film is a row of takes. Within a take the code walks along what a model remembers of one shot
-of one training clip, at that clip's own speed; from take to take it jumps (a cut) or glides.
+of one training clip, at that clip's speed or slower; from take to take it jumps (a cut) or glides.
 Looks take turns in the same way. A cue depends on its frame's place alone, so any part of a film
 has the cues that the whole film has there.
 
@@ -36,35 +36,18 @@ class LookTurn:
 
 
 @dataclass(frozen=True)
-class Framing:
-    """Which part of a layout is seen, in a mirror or not, as training saw its frames.
-
-    kept: the share of its sides, 0 to 1; down, aside: where in the room that this leaves, 0 to 1.
-    """
-
-    mirrored: bool = False
-    kept: float = 1.0
-    down: float = 0.5
-    aside: float = 0.5
-
-
-WHOLE = Framing()
-
-
-@dataclass(frozen=True)
 class Take:
     """From a frame on the code walks along a shot; it comes in over `fade` frames (0: a cut).
 
     shot: its place among the track's shots. start_seconds: where in its clip the walk begins.
-    speed: 1 as the clip itself, -1 backwards, 0 stays where it begins. framing: of its layouts.
+    speed: 1 as the clip itself, 0.5 half as fast, -1 backwards, 0 stays where it begins.
     """
 
     first: int
     fade: int
     shot: int
     start_seconds: float
-    speed: int = 1
-    framing: Framing = WHOLE
+    speed: float = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +95,6 @@ class CueTrack:
     looks: tuple[LookTurn, ...]
     takes: tuple[Take, ...]
     paths: tuple[ShotPath, ...]
-    code_shape: tuple[int, int, int] | None = None
-    """Channels, rows and columns of a code's map; needed where takes are framed."""
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -137,39 +118,7 @@ class CueTrack:
 
     def _code(self, take: Take, n_T: np.ndarray) -> np.ndarray:
         since_T = np.array([float(frame_time(int(n) - take.first, self.fps)) for n in n_T])
-        code_TZ = self.paths[take.shot].codes_at(take.start_seconds + take.speed * since_T)
-        if take.framing == WHOLE:
-            return code_TZ
-        assert self.code_shape is not None
-        return framed_codes(code_TZ, self.code_shape, take.framing)
-
-
-def framed_codes(code_TZ: np.ndarray, shape: tuple[int, int, int], framing: Framing) -> np.ndarray:
-    """Codes of layouts, as if their pictures had been framed so: T x Z float32.
-
-    shape: channels, rows and columns of the map that a code is. Linear between its places, whose
-    middles are (i + 1/2) / rows of the picture's height down; the outermost ones go on outwards.
-    """
-    _, rows, columns = shape
-    row_HH = _framed_axis(rows, framing.kept, framing.down)
-    column_WW = _framed_axis(columns, framing.kept, framing.aside)
-    column_WW = column_WW[::-1] if framing.mirrored else column_WW
-    code_TCHW = code_TZ.reshape(len(code_TZ), *shape).astype(np.float32, copy=False)
-    framed_TCHW = np.einsum("ih,tchw,jw->tcij", row_HH, code_TCHW, column_WW)
-    return framed_TCHW.reshape(len(code_TZ), -1).astype(np.float32, copy=False)
-
-
-def _framed_axis(places: int, kept: float, room_share: float) -> np.ndarray:
-    """The share of each old place in each new one: places x places, rows summing to 1."""
-    middle = (1 - kept) * room_share + kept * (np.arange(places) + 0.5) / places
-    at = (middle * places - 0.5).clip(0, places - 1)
-    before = np.minimum(at.astype(np.int64), places - 2) if places > 1 else np.zeros(1, np.int64)
-    share = np.zeros((places, places), np.float32)
-    new = np.arange(places)
-    share[new, before] = 1 - (at - before)
-    if places > 1:
-        share[new, before + 1] = at - before
-    return share
+        return self.paths[take.shot].codes_at(take.start_seconds + take.speed * since_T)
 
 
 def turned(

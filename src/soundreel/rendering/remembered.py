@@ -19,8 +19,8 @@ from soundreel.rendering.cues import ShotPath
 _MOMENTS_OF_CLIP = 512
 _MOMENTS_AT_A_TIME = 1_024
 #: Codes are evened out by a Hann window of this width: what is drawn walks, and does not shake.
-#: Means over longer blur what moves.
-EVENED_SECONDS = 0.35
+#: Training evens them out alike, over four frames at 12 a second; longer, and what moves blurs.
+EVENED_SECONDS = 1 / 3
 
 
 @dataclass(frozen=True)

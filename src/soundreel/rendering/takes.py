@@ -55,7 +55,7 @@ def choose_takes(
     seconds_T: np.ndarray,
     wanted: Sequence[Wanted],
     seed: int,
-    speed: int = 1,
+    speed: float = 1,
 ) -> list[Chosen]:
     """A walk for each take, in their order.
 
@@ -131,7 +131,7 @@ class _Walks:
     in the clip it begins, and where that shot does and ends, in seconds.
     """
 
-    def __init__(self, clip: _Clip, take: Wanted, speed: int) -> None:
+    def __init__(self, clip: _Clip, take: Wanted, speed: float) -> None:
         self._clip, self._take, self._speed = clip, take, speed
         self._seconds = take.stop_seconds - take.begin_seconds
         # A shot that is too short for its take is walked along from its beginning.

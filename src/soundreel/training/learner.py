@@ -88,7 +88,9 @@ def learner_for(
     batches = MomentBatches(
         source,
         settings,
+        reel.shot_N,
         picture_shape(settings, source.recipe),
+        reel.generator.layout.seen,
         reel.generator.code_numbers,
         ranks,
         device,
@@ -119,6 +121,4 @@ def learnt_from(source: Source, settings: Training, progress: Listener) -> Mappi
     return {
         "looks": list(pairs.clip_ids),
         "cuts": habits.model_dump(mode="json"),
-        # What layouts were learnt at: films may frame them so (see `rendering.takes`).
-        "framing": {"mirror": settings.reel.mirror, "zoom": settings.reel.zoom},
     }

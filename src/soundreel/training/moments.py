@@ -1,4 +1,4 @@
-"""What `reel` learns from: moments, each a few neighbouring frames and one of the same clip."""
+"""What `reel` learns from: moments, each a few neighbouring frames and some of the same shot."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ from soundreel.training.ranks import Alone, Ranks
 from soundreel.training.reach import Reach, reach_for
 from soundreel.training.source import InMemory, Source
 
-#: From one frame to the next at most so many of the usual steps: more is a gap.
-_GAP = 1.5
 #: Even draws that a moment needs: two for what is left out, four for each of three pictures that
 #: the discriminator sees moved.
 EVEN_DRAWS = 2 + 3 * 4
@@ -39,15 +37,15 @@ class Moments:
     """M moments of F neighbouring frames each.
 
     x_B1SS: their sound images, B = M F, a moment's frames one after the other; truth_B3HW: the
-    frames; reference_M3HW: the frame that each moment's reference code is of, in other light;
-    all float32 in [-1, 1].
+    frames. reference_MQ3HW: the Q = F + 2 neighbouring frames, somewhere near in the same shot,
+    that the moment's reference codes are of: small, in other light. All float32 in [-1, 1].
     clip_M: each moment's clip; seconds_M: its time in it; even_MD: evenly drawn from [0, 1);
     noise_MZ: normally drawn, for the reference codes.
     """
 
     x_B1SS: Tensor
     truth_B3HW: Tensor
-    reference_M3HW: Tensor
+    reference_MQ3HW: Tensor
     clip_M: Tensor
     seconds_M: Tensor
     even_MD: Tensor
@@ -57,20 +55,25 @@ class Moments:
 class MomentBatches:
     """The batches of a run of `reel`: as `Batches`, a moment for each pair.
 
-    The moment of a pair is the pair and those after it; at a clip's end, those before it; next
-    to a gap in time the same frame again, which then does not move.
+    The moment of a pair is the pair and those after it; at a shot's end, those before it; where a
+    shot is too short the same frame again, which then does not move.
     """
 
     def __init__(
         self,
         source: Source,
         settings: Training,
+        shot_N: np.ndarray,
         picture_shape: tuple[int, int],
+        seen_shape: tuple[int, int],
         code_numbers: int,
         ranks: Ranks | None = None,
         device: torch.device | None = None,
     ) -> None:
         """Make the batches of a source whose pairs are all in reach.
+
+        shot_N: the shot that each pair belongs to, as `cutting.learning.shots_of_pairs` counts.
+        seen_shape: rows and columns that reference codes are made from.
 
         Raises: SettingsError if the settings do not go with the recipe or the source.
         """
@@ -79,7 +82,7 @@ class MomentBatches:
         self._pairs = pairs_in_reach(source)
         self._source = source
         self._settings = settings
-        self._shape = picture_shape
+        self._shape, self._seen_shape = picture_shape, seen_shape
         self._code_numbers = code_numbers
         self._share = pairs_of_each(settings, ranks.count)
         self._offset = ranks.rank * self._share
@@ -87,8 +90,9 @@ class MomentBatches:
         self._jitter_samples = samples_before(
             exact_seconds(settings.jitter_seconds), source.recipe.sample_rate_hz
         )
-        self._run_NF = runs_of_frames(self._pairs, settings.reel.consecutive)
-        self._first_N, self._last_N = reference_ranges(self._pairs, settings.reel.reference_seconds)
+        self._run_NF = runs_of_frames(shot_N, settings.reel.consecutive)
+        self._first_N, self._last_N = shot_ends(shot_N)
+        self._reach_frames = frames_within(self._pairs, settings.reel.reference_seconds)
 
     def batch(self, step: int) -> Moments:
         """The part of a step's batch that this process has."""
@@ -119,23 +123,22 @@ class MomentBatches:
         frames = run_MF.shape[1]
         run_B = run_MF.reshape(-1)
         x_B1SS = self._sound(reach, run_B, rngs, frames)
-        low_M, high_M = self._first_N[indices], self._last_N[indices]
-        reference_M = np.array(
-            [
-                rng.integers(low, high + 1)
-                for rng, low, high in zip(rngs, low_M, high_M, strict=True)
-            ]
-        )
-        reel = settings.reel
+        reel, reach_frames = settings.reel, self._reach_frames
+        away_M = np.array([rng.integers(-reach_frames, reach_frames + 1) for rng in rngs])
+        reference_MQ = run_MF[:, :1] + away_M[:, None] + np.arange(-1, frames + 1)
+        first_M1, last_M1 = self._first_N[indices][:, None], self._last_N[indices][:, None]
+        reference_B = reference_MQ.clip(first_M1, last_M1).reshape(-1)
         boxes_M = [crop_box(rng, reel.zoom) for rng in rngs]
         mirrored_M = [bool(rng.random() < 0.5) and reel.mirror for rng in rngs]
         truth_B3HW = framed(reach.pictures(run_B), boxes_M, mirrored_M, self._shape)
-        reference_M3HW = framed(reach.pictures(reference_M), boxes_M, mirrored_M, self._shape)
+        reference_B3HW = framed(reach.pictures(reference_B), boxes_M, mirrored_M, self._seen_shape)
         device = x_B1SS.device
         return Moments(
             x_B1SS,
             truth_B3HW,
-            in_other_light(reference_M3HW, reel.reference_light, rngs),
+            in_other_light(
+                reference_B3HW.unflatten(0, (len(places), -1)), reel.reference_light, rngs
+            ),
             torch.from_numpy(self._pairs.clip_N[indices]).to(device),
             torch.from_numpy(self._pairs.time_seconds_N[indices]).to(device),
             torch.tensor(np.array([rng.random(EVEN_DRAWS) for rng in rngs]), dtype=torch.float32),
@@ -175,38 +178,27 @@ def pairs_in_reach(source: Source) -> Pairs:
     return source.pairs
 
 
-def runs_of_frames(pairs: Pairs, frames: int) -> np.ndarray:
-    """For each pair the `frames` neighbouring pairs of its moment: N x F indices."""
-    count = len(pairs)
-    next_to_N = np.zeros(count, bool)
-    if count > 1:
-        same = np.diff(pairs.clip_N) == 0
-        steps = np.diff(pairs.time_seconds_N)
-        usual = np.median(steps[same]) if same.any() else 0.0
-        next_to_N[:-1] = same & (steps <= _GAP * usual)
-    run_NF = np.empty((count, frames), np.int64)
-    run_NF[:, 0] = np.arange(count)
-    for place in range(1, frames):
-        before_N = run_NF[:, place - 1]
-        run_NF[:, place] = before_N + next_to_N[before_N]
-    # Where a run came to an end, the frames before it are as good.
-    short_N = run_NF[:, -1] - run_NF[:, 0]
-    for index in np.flatnonzero(short_N < frames - 1):
-        run = list(dict.fromkeys(run_NF[index].tolist()))
-        while len(run) < frames and run[0] > 0 and next_to_N[run[0] - 1]:
-            run.insert(0, run[0] - 1)
-        run_NF[index] = run + [run[-1]] * (frames - len(run))
-    return run_NF
+def runs_of_frames(shot_N: np.ndarray, frames: int) -> np.ndarray:
+    """For each pair the `frames` neighbouring pairs of its moment, of one shot: N x F indices."""
+    first_N, last_N = shot_ends(shot_N)
+    begin_N = np.arange(len(shot_N))
+    # Where the shot ends too soon, the frames before are as good.
+    begin_N = np.maximum(first_N, np.minimum(begin_N, last_N - (frames - 1)))
+    return np.minimum(begin_N[:, None] + np.arange(frames), last_N[:, None])
 
 
-def reference_ranges(pairs: Pairs, seconds: float) -> tuple[np.ndarray, np.ndarray]:
-    """The first and the last pair of the same clip within so many seconds of each pair."""
-    # Clips one after the other on one line of time, too far apart to reach.
-    far = float(pairs.time_seconds_N.max(initial=0)) + 2 * seconds + 1
-    time_N = pairs.clip_N * far + pairs.time_seconds_N
-    first_N = np.searchsorted(time_N, time_N - seconds - 1e-9, "left")
-    last_N = np.searchsorted(time_N, time_N + seconds + 1e-9, "right") - 1
-    return first_N, last_N
+def shot_ends(shot_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last pair of each pair's shot; pairs of a shot follow one another."""
+    edges = np.flatnonzero(np.diff(shot_N)) + 1
+    first = np.concatenate([[0], edges]).astype(np.int64)
+    lengths = np.diff(np.concatenate([first, [len(shot_N)]]))
+    return np.repeat(first, lengths), np.repeat(first + lengths - 1, lengths)
+
+
+def frames_within(pairs: Pairs, seconds: float) -> int:
+    """How many of the usual steps from pair to pair lie within so many seconds."""
+    steps = np.diff(pairs.time_seconds_N)[np.diff(pairs.clip_N) == 0]
+    return 0 if len(steps) == 0 else round(seconds / max(float(np.median(steps)), 1e-9))
 
 
 def crop_box(rng: np.random.Generator, zoom: float) -> tuple[float, float, float]:
@@ -244,12 +236,15 @@ def framed(
 
 
 def in_other_light(
-    pictures_B3HW: Tensor, share: float, rngs: Sequence[np.random.Generator]
+    pictures_MQ3HW: Tensor, share: float, rngs: Sequence[np.random.Generator]
 ) -> Tensor:
-    """Pictures as if lit otherwise: all colours times 1 +- share, each once more by half of it."""
+    """Pictures as if lit otherwise, those of a moment alike.
+
+    All colours are multiplied by 1 +- share, and each once more by half of that.
+    """
     gain_B = np.array([rng.uniform(1 - share, 1 + share) for rng in rngs])
     colour_share = _COLOUR_SHARE * share
     colour_B3 = np.array([rng.uniform(1 - colour_share, 1 + colour_share, 3) for rng in rngs])
     gain_B3 = torch.tensor(gain_B[:, None] * colour_B3, dtype=torch.float32)
-    gain_B3HW = gain_B3[..., None, None].to(pictures_B3HW.device)
-    return ((pictures_B3HW + 1) * gain_B3HW - 1).clamp(-1, 1)
+    gain_B13HW = gain_B3[:, None, :, None, None].to(pictures_MQ3HW.device)
+    return ((pictures_MQ3HW + 1) * gain_B13HW - 1).clamp(-1, 1)

@@ -21,11 +21,12 @@ from soundreel.progress import Listener, Step, silent
 from soundreel.seeding import generator_for
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-_STEPS, _BATCH, _RATE = 150, 8, 0.05
+#: Rounds of so many steps; before each, every picture is given the sound that suits it best.
+_ROUNDS, _STEPS, _BATCH, _RATE = 3, 50, 8, 0.05
 #: A look is pulled towards the average one as if that were so many of the pictures' errors: a
 #: handful of pictures leaves most directions of a look undecided.
 _TOWARDS_AVERAGE = 1e-3
-_SOUNDS_TRIED = 64
+_SOUNDS_TRIED = 32
 _MOST_PICTURES = 512
 
 
@@ -70,9 +71,10 @@ def learn_look(
     pictures: a folder of pictures, or one picture. name: the look's; by default the folder's.
     out: the folder of the new model.
 
-    Only the new look's vector is learnt: so that the model, whatever it hears, draws the
-    pictures from their own reference codes. Those codes are remembered with it, each with the
-    remembered sound that suits it best, so that films in this look have their layouts.
+    Only the new look's vector is learnt: so that the model draws the pictures from their own
+    reference codes, each with the remembered sound that suits it best (pictures have none of
+    their own). Codes and sounds are remembered with it, so that films in this look have the
+    pictures' layouts.
 
     Raises: ModelError if the model is no `reel`; MediaError if there is no picture; SettingsError
     for a name that is taken; StorageError.
@@ -97,7 +99,7 @@ def learn_look(
     wider, arguments = with_look(generator, dict(model.config["arguments"]), look_L)
     wider = _remembering(wider, arguments, sound_NA, code_NZ)
     training = {**model.config.get("training", {}), f"look {name}": f"{len(code_NZ)} pictures"}
-    kept = {key: model.config[key] for key in ("cuts", "framing") if key in model.config}
+    kept = {key: model.config[key] for key in ("cuts",) if key in model.config}
     learnt = {**kept, "looks": [*model.looks, name]}
     save_model(out, wider, arguments, model.recipe, model.direction, training, learnt=learnt)
     return NewLook(out, name, len(code_NZ), found, average, tuple(left_out))
@@ -184,25 +186,30 @@ def _fitted(
     seed: int,
     progress: Listener,
 ) -> Tensor:
-    """The look in which the model draws the pictures best, whatever it hears."""
-    known = generator.references
+    """The look in which the model draws the pictures best, each with a sound that suits it."""
+    total = _ROUNDS * _STEPS
     average_L = generator.look_NL[generator.average_look].detach()
     look_L = average_L.clone().requires_grad_(True)
     optimizer = torch.optim.Adam([look_L], _RATE)
-    for step in range(_STEPS):
+    sound_NA = code_NZ
+    for step in range(total):
+        if step % _STEPS == 0:
+            with torch.no_grad():
+                sound_NA, _ = _suited(model, generator, look_L.detach(), truth_N3HW, code_NZ)
         drawn = generator_for(seed, "new look", step)
         picture_B = torch.randint(len(code_NZ), (_BATCH,), generator=drawn)
-        sound_B = torch.randint(len(known), (_BATCH,), generator=drawn)
-        optimizer.param_groups[0]["lr"] = _RATE * (1 - step / _STEPS)
+        optimizer.param_groups[0]["lr"] = _RATE * (1 - step / total)
         cue_BK = generator.cues(look_L.expand(_BATCH, -1), code_NZ[picture_B])
         with autocast("cpu", model.precision):
-            y_BCHW = generator.draw(known.sound_RA[sound_B], cue_BK).float()
+            y_BCHW = generator.draw(sound_NA[picture_B], cue_BK).float()
         missed = pyramid_l1(y_BCHW, truth_N3HW[picture_B])
         loss = missed + _TOWARDS_AVERAGE * (look_L - average_L).square().sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        progress(Step("learn a look", step + 1, _STEPS, "steps", f"L1 {float(missed) / 3:.3f}"))
+        progress(
+            Step("learn a look", step + 1, total, "steps", f"L1 {float(missed.detach()) / 3:.3f}")
+        )
     return look_L.detach()
 
 
@@ -211,7 +218,7 @@ def _suited(
 ) -> tuple[Tensor, float]:
     """For each picture the remembered sound that it is drawn best with; and how well, on average.
 
-    Of 64 of them, spread over all: what suits a picture is how loud and how bright it sounds.
+    Of 32 of them, spread over all: what suits a picture is how loud and how bright it sounds.
     """
     known = generator.references
     tried_S = torch.linspace(0, len(known) - 1, min(_SOUNDS_TRIED, len(known))).round().long()

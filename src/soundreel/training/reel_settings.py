@@ -18,21 +18,21 @@ class ReelSettings(BaseModel):
     look_dropout: float = Field(default=0.15, ge=0, lt=1)
     """Share of moments that are drawn with the average look in place of their clip's own."""
     reference_seconds: float = Field(default=0.25, ge=0, le=10)
-    """The reference code is of a frame of the same clip up to so far away."""
-    reference_dropout: float = Field(default=0.15, ge=0, lt=1)
+    """The reference codes are of frames of the same shot up to so far away."""
+    reference_dropout: float = Field(default=0.05, ge=0, lt=1)
     """Share of moments whose reference code is drawn at random."""
     reference_light: float = Field(default=0.3, ge=0, lt=1)
     """The frame that the code is of is made brighter or darker, and its colours stronger or
     weaker, by up to this share: brightness and hue are to be learnt from the sound."""
-    code_channels: int = Field(default=4, ge=1, le=64)
+    code_channels: int = Field(default=8, ge=1, le=64)
     """Numbers at each place of the reference code's map."""
-    code_side: Literal[8, 16] = 16
+    code_side: Literal[8, 16] = 8
     """The longer side of the reference code's map."""
     mirror: bool = True
     """Half of the moments are seen in a mirror: their frames, not their sound."""
-    zoom: float = Field(default=0.15, ge=0, lt=0.5)
-    """Moments are cropped, by up to this share of their sides at a place of their own, so that a
-    layout is learnt at other sizes and places than its clip's. Films are framed so, too."""
+    zoom: float = Field(default=0.12, ge=0, lt=0.5)
+    """Moments are cropped, by up to this share of their sides at a place of their own. What the
+    model remembers of a shot is framed so, too, once for all: films are no copies of it."""
     divergence_weight: float = Field(default=1e-4, ge=0)
     """Of the reference code's Kullback-Leibler divergence, in nats."""
     motion_weight: float = Field(default=5.0, ge=0)

@@ -29,10 +29,9 @@ from soundreel.networks.reel_losses import (
     moved_and_cut,
     pyramid_l1,
 )
-from soundreel.networks.resample import fit_to
 from soundreel.recipe import Recipe
-from soundreel.seeding import seed_for
-from soundreel.training.moments import Moments
+from soundreel.seeding import numpy_generator_for, seed_for
+from soundreel.training.moments import Moments, crop_box, framed
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone, Ranks
 from soundreel.training.step import rate_share, set_rate
@@ -96,7 +95,8 @@ class ReelNetworks:
             list(self.discriminator.parameters()), settings.discriminator_learning_rate
         )
         self.averaged = copy.deepcopy(self.generator) if settings.ema_decay else None
-        self._shot_R = torch.from_numpy(shots_of_pairs(pairs)[self._places_R])
+        self.shot_N = shots_of_pairs(pairs)
+        self._shot_R = self.shot_N[self._places_R]
         self._remembered_at: int | None = None
         self._steps = 0
 
@@ -131,17 +131,16 @@ class ReelNetworks:
         average_M = (even_MD[:, 0] < reel.look_dropout).to(self.device)
         look_M = torch.where(average_M, generator.average_look, clip_M)
         with self._autocast():
-            mean_MCHW, log_variance_MCHW = generator.layout(batch.reference_M3HW.to(self.device))
-        divergence = code_divergence(mean_MCHW, log_variance_MCHW)
-        mean_MZ, log_variance_MZ = mean_MCHW.flatten(1), log_variance_MCHW.flatten(1)
+            seen_RCHW = batch.reference_MQ3HW.to(self.device).flatten(0, 1)
+            mean_RCHW, log_variance_RCHW = generator.layout(seen_RCHW)
+        divergence = code_divergence(mean_RCHW, log_variance_RCHW)
         noise_MZ = batch.noise_MZ.to(self.device)
-        random_M1 = (even_MD[:, 1] < reel.reference_dropout).to(self.device)[:, None]
-        code_MZ = torch.where(
-            random_M1, noise_MZ, mean_MZ + noise_MZ * (0.5 * log_variance_MZ).exp()
-        )
-        cue_MK = generator.cues(generator.look_NL[look_M], code_MZ)
+        code_MFZ = walked(mean_RCHW, log_variance_RCHW, noise_MZ)
+        random_M11 = (even_MD[:, 1] < reel.reference_dropout).to(self.device)[:, None, None]
+        code_MFZ = torch.where(random_M11, noise_MZ[:, None], code_MFZ)
+        look_BL = generator.look_NL[look_M].repeat_interleave(frames, 0)
         with self._autocast():
-            y_BCHW = generator(x_B1SS, cue_MK.repeat_interleave(frames, 0)).float()
+            y_BCHW = generator(x_B1SS, generator.cues(look_BL, code_MFZ.flatten(0, 1))).float()
         # Neighbouring pictures side by side in the channels; the newest one's sound is told.
         truth_MCHW, y_MCHW = self._beside(truth_BCHW), self._beside(y_BCHW)
         newest_M1SS = x_B1SS[frames - 1 :: frames]
@@ -244,14 +243,25 @@ class ReelNetworks:
 
     @torch.no_grad()
     def remember(self) -> None:
-        """Find the sound and reference codes of the remembered training frames as they are now."""
+        """Find the sound and reference codes of the remembered training frames as they are now.
+
+        Each shot is remembered framed in a way of its own, once for all.
+        """
         if self._remembered_at == self._steps:
             return
-        generator, places_R = self.best_generator, self._places_R
+        generator, places_R, settings = self.best_generator, self._places_R, self.settings
         sounds, codes = [], []
         for first in range(0, len(places_R), _AT_ONCE):
             part = places_R[first : first + _AT_ONCE]
-            picture_B3HW = fit_to(self._pairs.pictures(part), (generator.rows, generator.columns))
+            drawn = [
+                numpy_generator_for(settings.seed, "shot framing", n) for n in self.shot_N[part]
+            ]
+            picture_B3HW = framed(
+                self._pairs.pictures(part),
+                [crop_box(rng, settings.reel.zoom) for rng in drawn],
+                [bool(rng.random() < 0.5) and settings.reel.mirror for rng in drawn],
+                generator.layout.seen,
+            )
             x_B1SS = self._pairs.sound_images(part).to(self.device)
             with self._autocast():
                 sounds.append(generator.sound_codes(x_B1SS).float())
@@ -260,7 +270,7 @@ class ReelNetworks:
             filled.reference_sound_RA.copy_(torch.cat(sounds))
             filled.reference_code_RZ.copy_(torch.cat(codes))
             filled.reference_clip_R.copy_(torch.from_numpy(self._pairs.clip_N[places_R]))
-            filled.reference_shot_R.copy_(self._shot_R)
+            filled.reference_shot_R.copy_(torch.from_numpy(self._shot_R))
             filled.reference_seconds_R.copy_(torch.from_numpy(self._pairs.time_seconds_N[places_R]))
         self._remembered_at = self._steps
 
@@ -314,6 +324,21 @@ def remembered_places(pairs: Pairs, most: int) -> np.ndarray:
     if count <= most:
         return np.arange(count)
     return np.unique((np.arange(most) * count + count // 2) // most)
+
+
+def walked(mean_RCHW: Tensor, log_variance_RCHW: Tensor, noise_MZ: Tensor) -> Tensor:
+    """The codes of moments' frames, M x F x Z, evened out as along a take of a film.
+
+    mean_RCHW, log_variance_RCHW: of each moment's Q = F + 2 reference frames, R = M Q.
+
+    Each is a mean of its frame's code and those beside it, by 1 : 2 : 1; the noise is one for the
+    whole moment, so that nothing shakes here that does not in a film.
+    """
+    mean_MQZ = mean_RCHW.flatten(1).unflatten(0, (len(noise_MZ), -1))
+    deviation_MQZ = (0.5 * log_variance_RCHW).exp().flatten(1).unflatten(0, mean_MQZ.shape[:2])
+    before, itself, after = mean_MQZ[:, :-2], mean_MQZ[:, 1:-1], mean_MQZ[:, 2:]
+    evened_MFZ = 0.25 * before + 0.5 * itself + 0.25 * after
+    return evened_MFZ + noise_MZ[:, None] * deviation_MQZ[:, 1:-1]
 
 
 def _float(scores: Scores) -> Scores:

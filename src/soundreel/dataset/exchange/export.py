@@ -24,6 +24,11 @@ class Exported:
     pairs: int
     files: int
 
+    @property
+    def summary(self) -> str:
+        """A line for a person."""
+        return f"{self.out}: {self.pairs} pairs in {self.files} files"
+
 
 def export(dataset: Path, to: Form, out: Path, *, progress: Listener = silent) -> Exported:
     """Write a dataset folder in another form, into a folder that must not exist or be empty.

@@ -1,0 +1,1 @@
+"""The command line, a file for the verbs of each room; `soundreel.cli` puts them together."""

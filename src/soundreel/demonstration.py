@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from html import escape
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from soundreel.atomic import write_json, write_text
 from soundreel.dataset.build import prepare
@@ -19,12 +21,16 @@ from soundreel.evidence.descriptors import picture_descriptors, sound_descriptor
 from soundreel.evidence.following import slow_terms_for, within_correlation
 from soundreel.media.sound import read_sound
 from soundreel.media.video import Fit, frames_at
-from soundreel.networks.bundle import load_model
+from soundreel.networks.bundle import Model, load_model
 from soundreel.parallel import available_cores
 from soundreel.progress import Listener, Step, silent
 from soundreel.recipe import recipe_from
+from soundreel.rendering.casting_cues import film_cues, has_looks
+from soundreel.rendering.film import song_span
 from soundreel.rendering.generate import film_pictures
+from soundreel.rendering.listening import listen, with_bars
 from soundreel.rendering.movie import Film, render
+from soundreel.rendering.shot_list import ShotList
 from soundreel.synthetic.corpus import GENRES_BY_TURN, make_corpus, make_song
 from soundreel.timeline import exact_seconds, frame_count, frame_time
 from soundreel.training.run import train
@@ -142,7 +148,10 @@ def _follows(model: Path, songs: list[Path], progress: Listener) -> tuple[Follow
     times = [frame_time(n, _MEASURED_FPS) for n in range(frames)]
     seen, heard = [], []
     for done, song in enumerate(songs, 1):
-        pictures = film_pictures(loaded, song, Fraction(0), frames, _MEASURED_FPS, seed=0)
+        cues = _cues(loaded, song, progress)
+        pictures = film_pictures(
+            loaded, song, Fraction(0), frames, _MEASURED_FPS, seed=0, cues=cues
+        )
         seen.append(picture_descriptors(pictures))
         sound = read_sound(song, _RATE_HZ, "mono")
         heard.append(sound_descriptors(sound, _RATE_HZ, times, _WINDOW_SECONDS))
@@ -159,6 +168,16 @@ def _follows(model: Path, songs: list[Path], progress: Listener) -> tuple[Follow
         )
         for eye, ear in (("brightness", "loudness"), ("motion_energy", "onset"))
     )
+
+
+def _cues(model: Model, song: Path, progress: Listener) -> Callable[[Sequence[int]], Tensor] | None:
+    """What a `reel` films a song with, as `render` does; None for a model without looks."""
+    if not has_looks(model):
+        return None
+    shots, span = ShotList(), song_span(song, Fraction(0), None)
+    heard = listen(span, shots, wants_form=True, progress=progress)
+    shots = with_bars(shots, heard.form)
+    return film_cues(model, span, shots, heard, _MEASURED_FPS, seed=0).track.cues
 
 
 def _report(film: Film, sheet: Path, training: str, follows: tuple[Follow, ...]) -> str:

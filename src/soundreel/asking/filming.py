@@ -183,7 +183,7 @@ def _pictures(
         seeds = [seed_for(seed, "moment", first + n) for n in range(len(part))]
         truth_B3HW = fit_to(pairs.pictures(part), model.picture_shape)
         cue_BK = None if cues is None else cues.at(pairs.time_seconds_N[part])
-        made_B3HW = model.pictures(pairs.sound_images(part), seeds)
+        made_B3HW = model.pictures(pairs.sound_images(part), seeds, cue_BK)
         yield bytes_of(truth_B3HW), bytes_of(made_B3HW)
         first += len(part)
 

@@ -109,13 +109,16 @@ def film_pictures(
     fps: Fraction,
     seed: int,
     batch: int = _BATCH,
+    cues: Callable[[Sequence[int]], Tensor] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The model's picture for each frame of a film, as S x S x 3 uint8, in order, as they are.
+    """The model's picture for each frame of a film, as H x W x 3 uint8, in order, as they are.
+
+    cues: of frames, for a `reel` (see `casting_cues.film_cues`); None: by the nearest sounds.
 
     Raises: MediaError if the song cannot be read.
     """
     engine = engine_of(model, batch)
-    return generated(engine, model.recipe, song, start_seconds, fps, 0, frames, seed)
+    return generated(engine, model.recipe, song, start_seconds, fps, 0, frames, seed, cues)
 
 
 def engine_of(model: Model, batch: int = _BATCH) -> Engine:

@@ -87,8 +87,8 @@ def train(
 
     dataset: a dataset folder, or shards: a folder of them or an address (s3://bucket/dataset),
     which are read as they are needed and may be larger than the memory.
-    preset: "default", "reel", "quick" or "paper"; `changes` changes single settings (see
-    `Training`).
+    preset: "default", "reel", "reel-quick", "quick" or "paper"; `changes` changes single
+    settings (see `Training`).
     epochs: how many times to go through all pairs; a larger number continues a finished run.
     direction: what the model makes of what.
     devices: so many processes on this machine share every batch, a GPU each where there are

@@ -19,12 +19,14 @@ from typing import Any
 import torch
 
 from soundreel.asking.verb import ask
+from soundreel.atomic import write_text
 from soundreel.dataset.build import prepare
 from soundreel.networks.bundle import load_model, save_model
 from soundreel.networks.reel import Reel
 from soundreel.parallel import available_cores
 from soundreel.progress import TerminalProgress
 from soundreel.recipe import recipe_from
+from soundreel.sharing.audit import read_audit
 from soundreel.synthetic.corpus import make_corpus
 from soundreel.training.run import train
 
@@ -81,6 +83,7 @@ def main() -> None:
         ship(run.model, given.ship)
         report = given.out / "audit.html"
         ask(dataset.folder, out=report, model=given.ship, progress=progress)
+        with_audit(given.ship, report)
         print(f"audit: {report}")
 
 
@@ -106,6 +109,22 @@ def ship(model_folder: Path, out: Path) -> None:
     print(json.dumps({"box": str(out), "bytes": size}))
     if size > MOST_BYTES:
         raise SystemExit(f"{out}: {size:,} bytes are more than {MOST_BYTES:,}")
+
+
+def with_audit(box: Path, report: Path) -> None:
+    """Put the audit's numbers beside the weights and on the card."""
+    config = json.loads((box / "config.json").read_bytes())
+    audit = read_audit(report, config["weights_sha256"])
+    shutil.copyfile(audit.numbers_file, box / "audit.json")
+    rows = "".join(f"| {name} | {value} | {reading} |\n" for name, value, reading in audit.rows)
+    card = (box / "README.md").read_text(encoding="utf-8")
+    told = (
+        f"## Audit\n\nAsked with {audit.songs} songs that it never heard (`soundreel ask "
+        f"--model`): **{audit.verdict}**. All numbers are in audit.json.\n\n| | | |\n|---|---|---|\n{rows}\n"
+        "It learnt from music videos that were composed and drawn by this program "
+        "(`benchmarks/box.py`): nobody's rights are in it.\n\n"
+    )
+    write_text(box / "README.md", card.replace("## Limits", told + "## Limits", 1))
 
 
 if __name__ == "__main__":

@@ -42,11 +42,12 @@ def compared(dataset: Path, out: Path, *more: str) -> tuple[dict, str]:
         *("--settings", f"reel={json.dumps(REEL)}", "--settings", f"pix2pix={json.dumps(SMALL)}"),
         *more,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads((out / "results.json").read_text()), done.stdout
 
 
+@pytest.mark.timeout(1_800)
 def test_it_runs_small_on_a_processor(dataset, tmp_path):
     told, said = compared(dataset, tmp_path)
     rows = told["rows"]

@@ -39,7 +39,7 @@ library_name: soundreel
 pipeline_tag: image-to-image
 tags:
 - music-video
-- pix2pix
+- {"pix2pix" if config["architecture"] == "unet" else config["architecture"]}
 - {config["direction"]}
 ---
 

@@ -120,7 +120,8 @@ def with_audit(box: Path, report: Path) -> None:
     card = (box / "README.md").read_text(encoding="utf-8")
     told = (
         f"## Audit\n\nAsked with {audit.songs} songs that it never heard (`soundreel ask "
-        f"--model`): **{audit.verdict}**. All numbers are in audit.json.\n\n| | | |\n|---|---|---|\n{rows}\n"
+        f"--model`): **{audit.verdict}**. All numbers are in audit.json.\n\n"
+        f"| | | |\n|---|---|---|\n{rows}\n"
         "It learnt from music videos that were composed and drawn by this program "
         "(`benchmarks/box.py`): nobody's rights are in it.\n\n"
     )

@@ -110,6 +110,7 @@ def test_a_model_that_listens_uses_the_music(dataset, monkeypatch, tmp_path):
     assert json.loads((tmp_path / "r.json").read_text())["kind"] == "model"
 
 
+@pytest.mark.slow
 def test_a_reel_is_asked_of_the_films_that_it_would_make(dataset, monkeypatch, tmp_path):
     """Hardly trained, so nothing is to be said of its verdict; its control is a `reel` too."""
     monkeypatch.setattr(muted_songs, "_MOMENTS", 12)
@@ -147,6 +148,7 @@ def test_a_deaf_model_ignores_the_song(dataset, monkeypatch, tmp_path):
     assert answer.numbers["model"]["sensitivity"] == 0
 
 
+@pytest.mark.slow
 def test_an_erratic_model_is_not_said_to_use_it(dataset, monkeypatch, tmp_path):
     answer = ask(dataset, is_erratic, monkeypatch, tmp_path / "r.html")
     assert answer.verdict in ("responds, but not usefully", "undecided")

@@ -47,6 +47,7 @@ def compared(dataset: Path, out: Path, *more: str) -> tuple[dict, str]:
     return json.loads((out / "results.json").read_text()), done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_it_runs_small_on_a_processor(dataset, tmp_path):
     told, said = compared(dataset, tmp_path)

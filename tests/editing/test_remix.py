@@ -144,6 +144,7 @@ def test_who_is_stopped_goes_on_and_ends_with_the_same_film(film, clips, song, t
     }
 
 
+@pytest.mark.slow
 def test_frames_for_a_comparison_are_those_of_the_film(film, clips, song):
     times = [Fraction(1, 3), Fraction(4), 7.77, 19.99]
     made = remix_frames([clips], song, times, (WIDTH, HEIGHT))
@@ -282,6 +283,7 @@ def test_shots_are_where_the_clip_was_cut(clips):
         assert b - 0.16 <= stop < b
 
 
+@pytest.mark.slow
 def test_real_clips_become_a_film_of_their_shots(tmp_path):
     folder = Path(os.environ.get("SOUNDREEL_MEDIA", ROOT.parent / "shared" / "media"))
     names = ("bbb_flight_360p.mp4", "sintel_bridge_480p.mp4", "case_no_audio_cosmos.mp4")

@@ -85,6 +85,7 @@ def test_a_new_look_draws_its_pictures_better_than_the_average(model: Path, tmp_
     assert (learnt - blue).norm() < (learnt - red).norm()
 
 
+@pytest.mark.slow
 def test_the_same_pictures_teach_the_same_look(model: Path, tmp_path: Path) -> None:
     pictures = bars(tmp_path / "pictures", (200, 30, 30))
     looks = []

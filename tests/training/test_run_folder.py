@@ -436,6 +436,7 @@ def test_the_inverse_trains_too(tmp_path):
     assert result.mean_l1 == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_small_set_is_learnt_by_heart_and_the_sound_tells_the_pictures_apart(tmp_path):
     pairs = toy_pairs(range(1), 8)
     result = trained(

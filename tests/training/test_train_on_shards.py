@@ -86,6 +86,7 @@ def test_a_damaged_shard_is_named_and_the_run_goes_on_when_it_is_mended(places, 
     assert train(shards, tmp_path / "run", "quick", changes=CHANGES).steps == 40
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_a_whole_run_runs_small_on_a_processor(places):
     script = Path(__file__).parents[2] / "benchmarks" / "training_run.py"
     small = ["--seconds", "0.1", "--size", "64", "--width", "4", "--device", "cpu"]

@@ -38,9 +38,9 @@ from soundreel.timeline import frame_time, milliseconds
 _HEARD_FPS = Fraction(5)
 _WINDOWS_AT_A_TIME = 64
 _MOST_NAMES = 8
-#: How fast takes walk, beside their clips. Where a layout moves, what is drawn of it also changes
-#: shape: at the clips' own speed a film moved 1.6 times as much as real ones (see LOG.md).
-WALK_SPEED = 0.6
+#: How fast takes walk, beside their clips: faster, and what is drawn flickers more than real films;
+#: slower, and it moves less (see LOG.md).
+WALK_SPEED = 0.9
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e ".[dev,bench,fast]"
+	$(PIP) -e ".[dev,bench,fast,onnx]"
 	touch $@
 
 $(VENV)/.installed-all: $(VENV)/.installed-dev
-	$(PIP) -e ".[dev,bench,fast,cluster]"
+	$(PIP) -e ".[dev,bench,fast,onnx,cluster]"
 	touch $@

@@ -36,7 +36,8 @@ from torch import Tensor
 from peer import PeerGenerator
 from soundreel.dataset.build import prepare
 from soundreel.media.sound import read_sound
-from soundreel.networks.bundle import load_model, resolve_model_folder, save_model
+from soundreel.networks.bundle import load_model, save_model
+from soundreel.networks.model_folder import resolve_model_folder
 from soundreel.networks.reel import Reel
 from soundreel.recipe import Recipe, recipe_from
 from soundreel.rendering.engines import Engine, EngineUnavailable

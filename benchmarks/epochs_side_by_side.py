@@ -17,7 +17,8 @@ import torch
 from soundreel.dataset.loading import Pairs, load_pairs
 from soundreel.dataset.store import open_dataset
 from soundreel.evidence.quality import ms_ssim, sharpness_ratio
-from soundreel.networks.bundle import Model, load_model, resolve_snapshot
+from soundreel.networks.bundle import Model, load_model
+from soundreel.networks.model_folder import resolve_snapshot
 from soundreel.networks.resample import fit_to
 from soundreel.training.held_out import spread
 from soundreel.training.sheet import as_picture, as_sound_picture, draw_sheet

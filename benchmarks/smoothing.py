@@ -27,7 +27,8 @@ from PIL import Image
 from soundreel.evidence.flicker import REACTION_SECONDS, beat_response, flicker
 from soundreel.evidence.quality import sharpness_ratio
 from soundreel.media.sound import read_sound
-from soundreel.networks.bundle import load_model, resolve_model_folder
+from soundreel.networks.bundle import load_model
+from soundreel.networks.model_folder import resolve_model_folder
 from soundreel.rendering.generate import film_pictures
 from soundreel.rendering.kernels import Kernel, smoothing_kernel
 from soundreel.rendering.onsets import onsets

@@ -78,6 +78,11 @@ def frame_shown_at(time_seconds: Fraction, fps: Fraction) -> int:
     return math.floor(time_seconds * fps)
 
 
+def nearest_frame(time_seconds: Fraction, fps: Fraction) -> int:
+    """The frame whose time is nearest: of a frame's time that was rounded to a float, itself."""
+    return int(time_seconds * fps + Fraction(1, 2))
+
+
 def frame_count(duration_seconds: Fraction, fps: Fraction) -> int:
     """How many frames begin within [0, duration): a film of them covers the duration.
 

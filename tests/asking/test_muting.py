@@ -12,7 +12,8 @@ from soundreel.asking import muting
 from soundreel.asking.muting import effects_over, mute, muted_pictures
 from soundreel.errors import ModelError
 from soundreel.evidence.descriptors import PICTURE_NAMES
-from soundreel.networks.bundle import Direction, Model, load_model, save_model
+from soundreel.networks.bundle import Model, load_model, save_model
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.unet import UNet
 from soundreel.progress import Step
 from soundreel.recipe import recipe_from

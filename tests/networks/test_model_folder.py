@@ -7,13 +7,8 @@ from safetensors.torch import load_file, save_file
 
 from soundreel.errors import ModelError, StorageError
 from soundreel.networks import bundle
-from soundreel.networks.bundle import (
-    Direction,
-    load_model,
-    resolve_model_folder,
-    resolve_snapshot,
-    save_model,
-)
+from soundreel.networks.bundle import load_model, save_model
+from soundreel.networks.model_folder import Direction, resolve_model_folder, resolve_snapshot
 from soundreel.networks.precision import resolve_precision
 from soundreel.networks.unet import UNet
 from soundreel.recipe import recipe_from
@@ -302,3 +297,15 @@ def test_a_snapshot_of_what_is_no_run_is_one_line(tmp_path):
     (tmp_path / "young" / "checkpoints").mkdir(parents=True)
     with pytest.raises(ModelError, match="no model yet"):
         resolve_snapshot(tmp_path / "young", 95)
+
+
+def test_weights_kept_as_halves_are_read_as_float32(tmp_path):
+    generator = saved(tmp_path / "whole")
+    save_model(tmp_path / "half", generator, arguments(), RECIPE, "sound-to-picture", {}, half=True)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    x_B1SS = sounds(2)
+    whole, half = (load_model(tmp_path / name, "fp32", "cpu") for name in ("whole", "half"))
+    assert {p.dtype for p in half.generator.parameters()} == {torch.float32}
+    apart = (whole.pictures(x_B1SS, [0, 1]) - half.pictures(x_B1SS, [0, 1])).abs().max()
+    assert 0 < apart < 0.02

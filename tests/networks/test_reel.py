@@ -105,13 +105,6 @@ def test_without_cues_the_frame_with_the_nearest_sound_is_taken() -> None:
         assert torch.allclose(reel(x_B1SS), reel(x_B1SS, wanted), atol=1e-6)
 
 
-def test_mixed_looks_lie_between_their_looks() -> None:
-    reel = small_reel()
-    shares = torch.tensor([[0.25, 0.75, 0, 0]])
-    mixed = reel.looks(shares)
-    assert torch.allclose(mixed, 0.25 * reel.look_NL[:1] + 0.75 * reel.look_NL[1:2], atol=1e-6)
-
-
 def test_the_front_hears_a_band_where_it_is_and_the_newest_column_last() -> None:
     front = SoundFront(256, evenly_in_hz=True, low_row_first=False)
     assert (front.bands, front.columns) == (64, 85)

@@ -18,6 +18,7 @@ from soundreel.timeline import (
     grid_time,
     hops_per_step,
     milliseconds,
+    nearest_frame,
     nearest_sample,
     sample_time,
     samples_before,
@@ -35,6 +36,11 @@ times = st.fractions(0, THREE_HOURS, max_denominator=90_000)
 @given(rates, st.integers(0, THREE_HOURS * 60))
 def test_a_frame_is_the_one_shown_at_its_own_time(fps, index):
     assert frame_shown_at(frame_time(index, fps), fps) == index
+
+
+@given(rates, st.integers(0, THREE_HOURS * 60))
+def test_a_frames_time_as_a_float_is_still_its_own(fps, index):
+    assert nearest_frame(exact_seconds(float(frame_time(index, fps))), fps) == index
 
 
 @given(rates, times)

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from soundreel.errors import ModelError
-from soundreel.networks.bundle import Direction, load_model, save_model
+from soundreel.networks.bundle import load_model, save_model
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.norms import Norm
 from soundreel.networks.unet import UNet
 from soundreel.recipe import recipe_from

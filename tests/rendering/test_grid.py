@@ -17,7 +17,8 @@ from soundreel.errors import ModelError, SettingsError, SoundreelError
 from soundreel.media.probe import probe
 from soundreel.media.sound import read_sound, write_sound
 from soundreel.media.video import Fit, frames_at
-from soundreel.networks.bundle import Direction, Model, load_model, save_model
+from soundreel.networks.bundle import Model, load_model, save_model
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.unet import UNet
 from soundreel.recipe import recipe_from
 from soundreel.rendering.grid import render_grid

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from local_hub import LocalHub, serving_hub
-from soundreel.networks.bundle import Direction, save_model
+from soundreel.networks.bundle import save_model
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.unet import UNet
 from soundreel.recipe import recipe_from
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from soundreel.dataset.loading import Pairs
 from soundreel.errors import SettingsError
-from soundreel.networks.bundle import Direction
+from soundreel.networks.model_folder import Direction
 from soundreel.training.batches import Batches, silence_stretch
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundreel.evidence.quality import ms_ssim, sharpness_ratio
-from soundreel.networks.bundle import Direction
+from soundreel.networks.model_folder import Direction
 from soundreel.training.held_out import HeldOut, measured_places, run_starts
 from soundreel.training.step import Networks
 from toy_pairs import toy_pairs, toy_settings

@@ -107,10 +107,23 @@ def test_pictures_are_cropped_to_the_models_shape_and_others_are_said(tmp_path: 
     assert "broken.jpg" in left_out[0]
 
 
+def test_a_picture_is_seen_as_it_was_taken(tmp_path: Path) -> None:
+    upright = np.zeros((64, 36, 3), np.uint8)
+    upright[:20] = 255  # the sky is above
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held on its side: turn by 90 degrees to look at it
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "photo.png", exif=exif)
+    picture, _ = read_pictures(tmp_path / "photo.png", (64, 36))
+    assert picture[0, :, :18].min() > 0.9
+    assert picture[0, :, 24:].max() < -0.9
+
+
 def test_what_is_wrong_is_said_in_one_line(model: Path, tmp_path: Path) -> None:
     pictures = bars(tmp_path / "pictures", (200, 30, 30))
     with pytest.raises(SettingsError, match="has a look of that name"):
         learn_look(pictures, model, tmp_path / "m", name="toy-0")
+    with pytest.raises(SettingsError, match="no comma or colon"):
+        learn_look(pictures, model, tmp_path / "m", name="a:0.5")
     with pytest.raises(SettingsError, match="there already"):
         learn_look(pictures, model, model)
     (tmp_path / "empty").mkdir()

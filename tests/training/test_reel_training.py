@@ -18,6 +18,7 @@ from soundreel.networks.reel import Reel
 from soundreel.progress import Step
 from soundreel.rendering.remembered import evened as film_evened
 from soundreel.seeding import numpy_generator_for
+from soundreel.training.evenly import spread
 from soundreel.training.learner import check_reel, learner_for
 from soundreel.training.moments import MomentBatches, crop_box, framed
 from soundreel.training.presets import Training, training_preset
@@ -25,7 +26,6 @@ from soundreel.training.ranks import Alone
 from soundreel.training.reel_step import (
     ReelNetworks,
     picture_shape,
-    remembered_places,
     walked,
 )
 from soundreel.training.run import train_on_pairs
@@ -183,10 +183,10 @@ def test_pictures_have_the_clips_own_shape(aspect: str, size: int, shape: tuple[
 
 def test_remembered_frames_are_spread_over_all_clips() -> None:
     pairs = toy_pairs(range(5), count=8)
-    places = remembered_places(pairs, 10)
+    places = spread(len(pairs), 10)
     assert len(places) == 10
     assert np.bincount(pairs.clip_N[places]).tolist() == [2] * 5
-    assert remembered_places(pairs, 1000).tolist() == list(range(40))
+    assert spread(len(pairs), 1000).tolist() == list(range(40))
 
 
 def test_what_cannot_be_trained_is_said_in_one_line() -> None:

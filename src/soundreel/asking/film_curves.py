@@ -19,7 +19,13 @@ from soundreel.evidence.warping import flow_magnitude
 from soundreel.media.probe import VideoStream, probe
 from soundreel.media.sound import read_sound
 from soundreel.media.video import Fit, frames_at
-from soundreel.timeline import exact_seconds, frame_count, frame_shown_at, frame_time
+from soundreel.timeline import (
+    exact_seconds,
+    frame_count,
+    frame_shown_at,
+    frame_time,
+    nearest_frame,
+)
 
 #: Fifteen pictures a second show motion and cuts; more cost time and tell the tests little.
 DENSE_FPS = Fraction(15)
@@ -58,11 +64,11 @@ def film_curves(path: Path, clip_id: str, title: str, every_seconds: Fraction) -
     seen_FP = with_own_hue(picture_descriptors(frames_FHW3).values_TD)
     dense = fps >= _LEAST_DENSE_FPS
     cut_seconds = find_cuts(frames_FHW3, fps) if dense else np.empty(0)
-    cut_frames = [frame_count(exact_seconds(float(cut)), fps) for cut in cut_seconds]
+    frame_seconds_F = np.array([float(frame_time(n, fps)) for n in range(len(frames_FHW3))])
+    cut_frames = [nearest_frame(exact_seconds(float(cut)), fps) for cut in cut_seconds]
     flow_F = flow_magnitude(frames_FHW3, fps, cut_frames)
     seen_FP = np.concatenate([seen_FP, flow_F[:, None]], axis=1)
     end_S = [frame_count(Fraction(k + 1) * every_seconds, fps) for k in range(samples)]
-    frame_seconds_F = np.array([float(frame_time(n, fps)) for n in range(len(frames_FHW3))])
     hash_K, has_K = picture_hashes(frames_FHW3[::_HASH_EVERY])
     # What a film of more pictures shows is seen at the next one taken.
     late_seconds = float((1 / fps - 1 / info.video.fps) / 2) if info.video.fps > fps else 0.0

@@ -254,7 +254,7 @@ def _is_model(place: str) -> bool:
 
     if not Path(place).is_dir():
         return is_hub_address(place)
-    from soundreel.networks.bundle import resolve_model_folder
+    from soundreel.networks.model_folder import resolve_model_folder
 
     try:
         resolve_model_folder(place)

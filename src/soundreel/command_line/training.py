@@ -31,8 +31,8 @@ def train(
         The run folder: a page to watch it by (index.html), metrics, samples, checkpoints and the
         model so far.
     preset
-        default, quick (minutes on two cores), reel (a generator made for this task, with looks
-        and cuts) or paper (the 2019 original's).
+        reel or reel-quick (the generator made for this task, with looks and cuts; quick is
+        minutes on two cores); default, quick or paper (pix2pix; the last is the 2019 original's).
     epochs
         How many times to go through all pairs; a larger number continues a finished run.
     direction
@@ -85,10 +85,7 @@ def look(
         Another seed, another course of learning.
 
     """
-    from soundreel.sharing.pull import local_model
     from soundreel.training.new_look import learn_look
 
-    progress = TerminalProgress()
-    place = local_model(model, progress)
-    made = learn_look(pictures, place, out, name=name, seed=seed, progress=progress)
+    made = learn_look(pictures, model, out, name=name, seed=seed, progress=TerminalProgress())
     return result(as_json, made.summary, **plain(made))

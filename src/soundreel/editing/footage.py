@@ -25,7 +25,7 @@ from soundreel.parallel import map_items
 from soundreel.places import is_remote
 from soundreel.progress import Listener, Step, silent
 from soundreel.rendering.film import file_sha256
-from soundreel.timeline import exact_seconds, frame_count, frame_time
+from soundreel.timeline import exact_seconds, frame_time, nearest_frame
 
 #: Counts up when the same clip would be measured otherwise than before.
 _EDITION = 1
@@ -66,7 +66,7 @@ class Clip:
         shot that follows a cut begins one later, and all end with the last one looked at.
         """
         fps, count = self.seen.fps, len(self.seen.speed_T)
-        cuts = [frame_count(exact_seconds(float(one)), fps) for one in self.seen.cut_seconds]
+        cuts = [nearest_frame(exact_seconds(float(one)), fps) for one in self.seen.cut_seconds]
         edges = zip([0, *cuts], [*cuts, count], strict=True)
         spans = [(frame_time(a + (a > 0), fps), frame_time(b - 1, fps)) for a, b in edges]
         return [(a, b) for a, b in spans if b - a >= LEAST_SHOT_SECONDS]

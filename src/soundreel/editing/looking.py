@@ -19,7 +19,7 @@ from soundreel.evidence.warping import flow_magnitude
 from soundreel.media.probe import VideoStream
 from soundreel.media.video import Fit, frames_at
 from soundreel.synthetic.colour import oklab
-from soundreel.timeline import exact_seconds, frame_count, frame_time
+from soundreel.timeline import exact_seconds, frame_count, frame_time, nearest_frame
 
 #: As many pictures a second as most films have: decoding is most of the work, so half as many
 #: save a tenth of it (720p), and cuts are then known half as well (231 of 249 found, not 243).
@@ -94,7 +94,7 @@ def look(
     lab_TC3, speed_T, pan_T2, clarity_T = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
-    starts = [0, *(frame_count(exact_seconds(float(cut)), fps) for cut in cut_seconds)]
+    starts = [0, *(nearest_frame(exact_seconds(float(cut)), fps) for cut in cut_seconds)]
     for start in reversed(starts):  # what seems to move across a cut does not
         if start + 1 < len(speed_T):
             speed_T[start], pan_T2[start] = speed_T[start + 1], pan_T2[start + 1]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import safetensors
 import torch
@@ -20,6 +19,16 @@ from soundreel.atomic import discard, partial_folder, write_json, write_text
 from soundreel.errors import ModelError, storage_errors
 from soundreel.networks.card import model_card
 from soundreel.networks.folding import can_fold, fold_norms
+from soundreel.networks.model_folder import (
+    CONFIG,
+    FORMAT,
+    FORMAT_VERSION,
+    Architecture,
+    Direction,
+    previous_folder,
+    read_config,
+    resolve_model_folder,
+)
 from soundreel.networks.precision import Precision, autocast, resolve_precision
 from soundreel.networks.reel import Reel
 from soundreel.networks.resample import fit_to
@@ -27,13 +36,7 @@ from soundreel.networks.unet import UNet
 from soundreel.recipe import Recipe
 from soundreel.settings import explain
 
-Direction = Literal["sound-to-picture", "picture-to-sound"]
-Architecture = Literal["unet", "reel"]
-
-_FORMAT = "soundreel-model"
-_FORMAT_VERSION = 1
-_WEIGHTS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
-_ARCHITECTURES: dict[str, type[UNet] | type[Reel]] = {"unet": UNet, "reel": Reel}
+_WEIGHTS, _CARD = "model.safetensors", "README.md"
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def describe_model(place: Path | str) -> Description:
     Raises: ModelError if it is missing, not a model's, or newer than this program.
     """
     folder = resolve_model_folder(place)
-    config = _read_config(folder)
+    config = read_config(folder)
     weights = str(config.get("weights_sha256"))
     recipe = _read_recipe(folder, config)
     return Description(folder, recipe, config["direction"], weights, config["architecture"])
@@ -196,7 +199,7 @@ def save_model(
     Raises: StorageError if the disk is full or the place cannot be written; the folder that was
     there is then still there.
     """
-    building, previous = partial_folder(folder), _previous(folder)
+    building, previous = partial_folder(folder), previous_folder(folder)
     discard(building)
     with storage_errors(folder):
         building.mkdir(parents=True)
@@ -209,8 +212,8 @@ def save_model(
         except safetensors.SafetensorError as error:
             raise as_storage_error(error) from error
         config = {
-            "format": _FORMAT,
-            "format_version": _FORMAT_VERSION,
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
             "direction": direction,
             "architecture": "reel" if isinstance(generator, Reel) else "unet",
             "arguments": arguments,
@@ -219,9 +222,9 @@ def save_model(
             "training": training,
             "weights_sha256": _sha256(weights),
         }
-        write_json(building / _CONFIG, config)
+        write_json(building / CONFIG, config)
         # safetensors makes its files for the owner alone; a model is to be read like any file.
-        shutil.copymode(building / _CONFIG, weights)
+        shutil.copymode(building / CONFIG, weights)
         write_text(building / _CARD, model_card(config, sum(p.numel() for p in tensors.values())))
         # A folder cannot be renamed over one that is not empty: the old one steps aside first.
         # Who dies or looks between the two renames finds it under its other name.
@@ -242,79 +245,6 @@ def as_storage_error(error: safetensors.SafetensorError) -> OSError:
     return OSError(int(number) if number.isdigit() else 0, text)
 
 
-def resolve_model_folder(place: Path | str) -> Path:
-    """The model folder that a person means: itself, or in a run folder the model so far.
-
-    In a run folder that is `best/`, where the run was asked to keep its best, else `model/`.
-
-    Raises: ModelError if there is none.
-    """
-    place = Path(place)
-    if not place.exists() and not _previous(place).exists():
-        raise ModelError(f"{place}: there is no such folder: give a model folder or a run folder")
-    for name in ("best", "model"):
-        if (inside := _whole(place / name)) is not None:
-            return inside
-    if (place / "metrics.jsonl").exists() or (place / "checkpoints").is_dir():
-        raise ModelError(f"{place}: this run has no model yet: let it train a little longer")
-    if (itself := _whole(place)) is not None:
-        return itself
-    raise ModelError(
-        f"{place}: not a model folder (no {_CONFIG} in it or in model/): "
-        "give a folder that `soundreel train` made"
-    )
-
-
-def resolve_snapshot(place: Path | str, epoch: float) -> Path:
-    """The model folder of an epoch in a run folder: `snapshots/epoch-95`, or the run's own model.
-
-    epoch: how often every pair had been seen, such as 95 or 0.5. The run's model is that of the
-      epoch that its training reached, to within the step that went over it.
-
-    Raises: ModelError if there is none of that epoch.
-    """
-    place = Path(place)
-    snapshot = _whole(place / "snapshots" / f"epoch-{epoch:g}")
-    if snapshot is not None:
-        return snapshot
-    kept = _snapshot_epochs(place)
-    final = _whole(place / "model") or (None if kept else resolve_model_folder(place))
-    if final is not None:
-        training = _read_config(final).get("training")
-        training = training if isinstance(training, dict) else {}
-        reached, steps = training.get("epochs"), training.get("steps")
-        if isinstance(reached, int | float):
-            # The first step at or past an epoch ends it: where pairs do not divide into batches,
-            # that is a little past it.
-            step = reached / steps if isinstance(steps, int) and steps else 0
-            if f"{reached:g}" == f"{epoch:g}" or epoch <= reached < epoch + step:
-                return final
-            kept.add(float(f"{reached:g}"))
-    names = ", ".join(f"{one:g}" for one in sorted(kept))
-    raise ModelError(
-        f"{place}: no snapshot of epoch {epoch:g} (it has {names or 'none'}): choose another, or "
-        f"train with keep_epochs = [{epoch:g}] under [training] in a --config file"
-    )
-
-
-def _snapshot_epochs(place: Path) -> set[float]:
-    """The epochs of which a run folder holds a whole snapshot."""
-    epochs = set()
-    for folder in (place / "snapshots").glob("*epoch-*"):
-        name = folder.name.removeprefix(".").removesuffix(".previous").removeprefix("epoch-")
-        if name.replace(".", "", 1).isdecimal() and _whole(folder.with_name(f"epoch-{name}")):
-            epochs.add(float(name))
-    return epochs
-
-
-def _whole(folder: Path) -> Path | None:
-    """A model folder under its own name, or the other one while it is being replaced."""
-    for candidate in (folder, _previous(folder)):
-        if (candidate / _CONFIG).is_file():
-            return candidate
-    return None
-
-
 def load_model(
     place: Path | str, precision: Precision | Literal["auto"] = "auto", device: str = "auto"
 ) -> Model:
@@ -326,7 +256,7 @@ def load_model(
     Raises: ModelError if the folder is missing, incomplete, altered, or newer than this program.
     """
     folder = resolve_model_folder(place)
-    config = _read_config(folder)
+    config = read_config(folder)
     generator = _read_generator(folder, config)
     recipe = _read_recipe(folder, config)
     chosen = torch.device(
@@ -342,31 +272,6 @@ def load_model(
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return Model(generator, recipe, config["direction"], config, folder, resolved)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG
-    try:
-        config = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise ModelError(f"{path}: not JSON ({error}): fetch the model again") from error
-    if not isinstance(config, dict) or config.get("format") != _FORMAT:
-        raise ModelError(f"{path}: not the config of a Soundreel model: give another folder")
-    version = config.get("format_version")
-    if not isinstance(version, int) or version > _FORMAT_VERSION:
-        raise ModelError(
-            f"{path}: format {version!r} is newer than this program's {_FORMAT_VERSION}: "
-            "update soundreel"
-        )
-    if config.get("direction") not in get_args(Direction):
-        raise ModelError(f"{path}: direction {config.get('direction')!r} is unknown")
-    if config.get("architecture") not in _ARCHITECTURES:
-        raise ModelError(
-            f"{path}: architecture {config.get('architecture')!r} is unknown: update soundreel"
-        )
-    return config
 
 
 def _read_generator(folder: Path, config: dict[str, Any]) -> UNet | Reel:
@@ -386,9 +291,9 @@ def _read_generator(folder: Path, config: dict[str, Any]) -> UNet | Reel:
         else:
             with torch.device("meta"):  # weights that are replaced at once need not be drawn
                 generator = UNet(**config["arguments"])
-            halves = {k: v for k, v in tensors.items() if v.dtype == torch.float16}
-            tensors.update((k, v.float()) for k, v in halves.items())
-            generator.load_state_dict(tensors, assign=True)
+            # Weights that were kept as float16 are float32 again.
+            whole = {k: v.float() if v.dtype == torch.float16 else v for k, v in tensors.items()}
+            generator.load_state_dict(whole, assign=True)
     except safetensors.SafetensorError as error:
         raise ModelError(f"{path}: not a safetensors file ({error}): fetch it again") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -404,7 +309,7 @@ def _read_recipe(folder: Path, config: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(config.get("recipe"))
     except ValidationError as error:
-        raise ModelError(f"{folder / _CONFIG}: in recipe: {explain(error, Recipe)}") from error
+        raise ModelError(f"{folder / CONFIG}: in recipe: {explain(error, Recipe)}") from error
 
 
 def _check_seeds(x_BCHW: Tensor, seeds: Sequence[int]) -> None:
@@ -415,7 +320,3 @@ def _check_seeds(x_BCHW: Tensor, seeds: Sequence[int]) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _previous(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.previous")

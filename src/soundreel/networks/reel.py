@@ -2,7 +2,7 @@
 
 A picture is drawn from a style and a layout. The style comes from the sound of the last moments,
 a look (one for each training clip, and an average one) and the layout's own mean; the layout is
-a small map, the reference code, that training takes from a frame of the same clip nearby: what
+a small map, the reference code, that training takes from frames nearby in the same shot: what
 sound cannot predict. To film a song, codes of training frames are held, walked along and cut
 between; the model carries them with it.
 
@@ -174,10 +174,6 @@ class Reel(nn.Module):
     def layout_codes(self, y_B3HW: Tensor) -> Tensor:
         """The reference codes of pictures (of any size): B x 3 x H x W -> B x Z."""
         return self.layout(y_B3HW)[0].flatten(1)
-
-    def looks(self, shares_BN: Tensor) -> Tensor:
-        """Mixed looks: B x N shares (summing to 1) -> B x L."""
-        return shares_BN @ self.look_NL
 
     def cues(self, look_BL: Tensor, code_BZ: Tensor) -> Tensor:
         """Looks and reference codes as cues: B x (L + Z)."""

@@ -202,7 +202,7 @@ def plan_track(
     """The track of a film that shows [start, stop) of a song.
 
     looks: from `chosen_looks`; with each one another take begins. begins: the other takes.
-    speed: 1, or 0 where a take stays where it begins.
+    speed: of the walk, 1 as the clip itself; 0 where a take stays where it begins.
     """
     frames = max(1, frame_count(stop_seconds - start_seconds, fps))
     turns = _on_frames(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import soundreel
 from soundreel.errors import SettingsError
-from soundreel.networks.bundle import Model, resolve_model_folder
+from soundreel.networks.bundle import Model
+from soundreel.networks.model_folder import resolve_model_folder
 from soundreel.progress import Listener, Step
 from soundreel.rendering.beside import beside_layout
 from soundreel.rendering.casting import cast

@@ -127,9 +127,7 @@ def engine_of(model: Model, batch: int = _BATCH) -> Engine:
     def run(x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None) -> Tensor:
         # Always as many at once: of other numbers a picture may have other last bits.
         x_B1SS, all_seeds, all_BK = filled_up(x_B1SS, seeds, batch, cue_BK)
-        # A U-Net takes no cues.
-        cues = () if all_BK is None else (all_BK,)
-        return model.pictures(x_B1SS, all_seeds, *cues)[: len(seeds)]
+        return model.pictures(x_B1SS, all_seeds, all_BK)[: len(seeds)]
 
     def frames(x_B1SS: Tensor, seeds: Sequence[int], cue_BK: Tensor | None = None) -> np.ndarray:
         return to_frames(run(x_B1SS, seeds, cue_BK))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from soundreel.errors import SettingsError
-from soundreel.networks.bundle import Model, resolve_model_folder, resolve_snapshot
+from soundreel.networks.bundle import Model
+from soundreel.networks.model_folder import resolve_model_folder, resolve_snapshot
 from soundreel.parallel import EngineName
 from soundreel.progress import Listener, silent
 from soundreel.rendering.blind_pairs import BlindPairs, render_blind

@@ -60,7 +60,7 @@ def choose_takes(
     """A walk for each take, in their order.
 
     sound_TA: the song's sound codes; seconds_T: their times, ascending.
-    speed: 1, or 0 where a take stays where it begins.
+    speed: of the walk, 1 as the clip itself; 0 where a take stays where it begins.
 
     A walk's distance is the mean over the take's first seconds between what the song sounds like
     and what the clip did on that walk. The shot that was just left does not come again at once,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from soundreel import __version__
 from soundreel.errors import ModelError, SharingError
-from soundreel.networks.bundle import describe_model, resolve_model_folder
+from soundreel.networks.bundle import describe_model
+from soundreel.networks.model_folder import resolve_model_folder
 from soundreel.progress import Listener, Step, silent
 from soundreel.sharing.address import HubAddress, repository_address
 from soundreel.sharing.audit import Audit, read_audit

@@ -8,7 +8,7 @@ import time
 import torch
 
 from soundreel.errors import SettingsError
-from soundreel.networks.bundle import Direction
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.precision import Precision
 from soundreel.progress import Listener, Step, silent
 from soundreel.training.batches import Batches

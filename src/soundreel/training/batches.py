@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from soundreel.errors import SettingsError
-from soundreel.networks.bundle import Direction
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.resample import area_resize, fit_to
 from soundreel.recipe import Recipe
 from soundreel.seeding import numpy_generator_for, seed_for

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from soundreel.atomic import write_json, write_text
 from soundreel.errors import TrainingError, storage_errors
-from soundreel.networks.bundle import Direction
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.precision import Precision
 from soundreel.recipe import Recipe
 from soundreel.settings import explain

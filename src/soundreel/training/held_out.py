@@ -12,10 +12,11 @@ from torch import Tensor
 
 from soundreel.dataset.loading import Pairs
 from soundreel.evidence.quality import follow_margins, ms_ssim, sensitivity, sharpness_ratio
-from soundreel.networks.bundle import Direction
 from soundreel.networks.losses import l1_loss
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.resample import fit_to
 from soundreel.seeding import seed_for
+from soundreel.training.evenly import spread
 from soundreel.training.learner import Learner
 from soundreel.training.presets import Training
 from soundreel.training.reel_step import picture_shape
@@ -246,13 +247,6 @@ def run_starts(places: np.ndarray, clip_M: np.ndarray, seconds_M: np.ndarray) ->
     steps = np.diff(seconds_M)
     usual = np.median(steps[near_M]) if near_M.any() else np.inf
     return np.concatenate([[True], ~(near_M & (steps <= _GAP * usual))])
-
-
-def spread(count: int, most: int) -> np.ndarray:
-    """At most `most` of the numbers 0..count - 1, evenly spread, in order."""
-    if count <= most:
-        return np.arange(count)
-    return (np.arange(most) * count + count // 2) // most
 
 
 def _parts(places: np.ndarray, size: int) -> Iterator[np.ndarray]:

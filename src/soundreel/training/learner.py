@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from soundreel.cutting.learning import habits_of_pairs
 from soundreel.errors import SettingsError
-from soundreel.networks.bundle import Architecture, Direction
+from soundreel.networks.model_folder import Architecture, Direction
 from soundreel.networks.precision import Precision
 from soundreel.networks.reel import Reel
 from soundreel.networks.unet import UNet

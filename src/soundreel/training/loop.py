@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from soundreel.errors import TrainingError
-from soundreel.networks.bundle import Direction, save_model
+from soundreel.networks.bundle import save_model
+from soundreel.networks.model_folder import Direction
 from soundreel.progress import Listener, Step
 from soundreel.threads import FreeCores
 from soundreel.training.checkpoint import (

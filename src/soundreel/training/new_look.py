@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from soundreel.errors import MediaError, ModelError, SettingsError
@@ -19,6 +19,8 @@ from soundreel.networks.reel_losses import pyramid_l1
 from soundreel.networks.resample import fit_to
 from soundreel.progress import Listener, Step, silent
 from soundreel.seeding import generator_for
+from soundreel.sharing.pull import local_model
+from soundreel.training.evenly import spread
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 #: Rounds of so many steps; before each, every picture is given the sound that suits it best.
@@ -69,7 +71,7 @@ def learn_look(
     """Learn a look from pictures and write the model anew with it; the old one stays.
 
     pictures: a folder of pictures, or one picture. name: the look's; by default the folder's.
-    out: the folder of the new model.
+    model_place: a model folder, a run folder or `hf://owner/name`. out: the new model's folder.
 
     Only the new look's vector is learnt: so that the model draws the pictures from their own
     reference codes, each with the remembered sound that suits it best (pictures have none of
@@ -79,13 +81,15 @@ def learn_look(
     Raises: ModelError if the model is no `reel`; MediaError if there is no picture; SettingsError
     for a name that is taken; StorageError.
     """
-    model = load_model(model_place, "auto", "cpu")
+    model = load_model(local_model(model_place, progress), "auto", "cpu")
     generator = model.generator
     if not isinstance(generator, Reel):
         raise ModelError(f"{model.folder}: has no looks: train one with --preset reel")
     name = name or (pictures.stem if pictures.is_file() else pictures.name)
-    if name in model.looks or name in ("auto", "average"):
+    if name in model.looks or name.lower() in ("auto", "average"):
         raise SettingsError(f"{name}: the model has a look of that name: give another --name")
+    if not name or set(name) & set(",:"):
+        raise SettingsError(f"{name!r}: a look's name has no comma or colon: give another --name")
     if out.exists():
         raise SettingsError(f"{out}: is there already: choose another --out")
     truth_N3HW, left_out = read_pictures(pictures, model.picture_shape)
@@ -108,23 +112,23 @@ def learn_look(
 def read_pictures(place: Path, shape: tuple[int, int]) -> tuple[Tensor, list[str]]:
     """Pictures of a folder (or one file) at a model's shape, N x 3 x H x W in [-1, 1].
 
-    Each is cropped to the shape's proportions around its middle. What is no picture is left out
-    and said.
+    Each is turned as it was taken and cropped to the shape's proportions around its middle; of
+    more than 512 files so many are read, evenly. What is no picture is left out and said.
 
     Raises: MediaError if there is none.
     """
     if not place.exists():
         raise MediaError(f"{place}: there is no such file or folder: give a folder of pictures")
     files = [place] if place.is_file() else sorted(p for p in place.iterdir() if p.is_file())
+    files = [path for path in files if path.suffix.lower() in _SUFFIXES]
+    files = [files[int(n)] for n in spread(len(files), _MOST_PICTURES)]
     read: list[Tensor] = []
     left_out: list[str] = []
     rows, columns = shape
     for path in files:
-        if path.suffix.lower() not in _SUFFIXES:
-            continue
         try:
             with Image.open(path) as image:
-                picture = np.asarray(image.convert("RGB"))
+                picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
         except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
             reason = str(error).splitlines()[0].removesuffix(f" '{path}'")
             left_out.append(f"{path}: not a picture that can be read ({reason})")
@@ -140,9 +144,6 @@ def read_pictures(place: Path, shape: tuple[int, int]) -> tuple[Tensor, list[str
         read.append(fit_to(x_13HW, shape))
     if not read:
         raise MediaError(f"{place}: holds no picture that can be read: give .jpg or .png files")
-    if len(read) > _MOST_PICTURES:
-        kept = np.linspace(0, len(read) - 1, _MOST_PICTURES).round().astype(int)
-        read = [read[place] for place in kept]
     return torch.cat(read), left_out
 
 
@@ -187,29 +188,27 @@ def _fitted(
     progress: Listener,
 ) -> Tensor:
     """The look in which the model draws the pictures best, each with a sound that suits it."""
-    total = _ROUNDS * _STEPS
     average_L = generator.look_NL[generator.average_look].detach()
     look_L = average_L.clone().requires_grad_(True)
     optimizer = torch.optim.Adam([look_L], _RATE)
-    sound_NA = code_NZ
-    for step in range(total):
-        if step % _STEPS == 0:
-            with torch.no_grad():
-                sound_NA, _ = _suited(model, generator, look_L.detach(), truth_N3HW, code_NZ)
-        drawn = generator_for(seed, "new look", step)
-        picture_B = torch.randint(len(code_NZ), (_BATCH,), generator=drawn)
-        optimizer.param_groups[0]["lr"] = _RATE * (1 - step / total)
-        cue_BK = generator.cues(look_L.expand(_BATCH, -1), code_NZ[picture_B])
-        with autocast("cpu", model.precision):
-            y_BCHW = generator.draw(sound_NA[picture_B], cue_BK).float()
-        missed = pyramid_l1(y_BCHW, truth_N3HW[picture_B])
-        loss = missed + _TOWARDS_AVERAGE * (look_L - average_L).square().sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        progress(
-            Step("learn a look", step + 1, total, "steps", f"L1 {float(missed.detach()) / 3:.3f}")
-        )
+    total = _ROUNDS * _STEPS
+    for first in range(0, total, _STEPS):
+        with torch.no_grad():
+            sound_NA, _ = _suited(model, generator, look_L.detach(), truth_N3HW, code_NZ)
+        for step in range(first, first + _STEPS):
+            drawn = generator_for(seed, "new look", step)
+            picture_B = torch.randint(len(code_NZ), (_BATCH,), generator=drawn)
+            optimizer.param_groups[0]["lr"] = _RATE * (1 - step / total)
+            cue_BK = generator.cues(look_L.expand(_BATCH, -1), code_NZ[picture_B])
+            with autocast("cpu", model.precision):
+                y_BCHW = generator.draw(sound_NA[picture_B], cue_BK).float()
+            missed = pyramid_l1(y_BCHW, truth_N3HW[picture_B])
+            loss = missed + _TOWARDS_AVERAGE * (look_L - average_L).square().sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            said = f"L1 {float(missed.detach()) / 3:.3f}"
+            progress(Step("learn a look", step + 1, total, "steps", said))
     return look_L.detach()
 
 

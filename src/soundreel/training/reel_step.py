@@ -6,14 +6,13 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from soundreel.cutting.learning import shots_of_pairs
 from soundreel.dataset.loading import Pairs
-from soundreel.networks.bundle import Architecture
 from soundreel.networks.losses import l1_loss
+from soundreel.networks.model_folder import Architecture
 from soundreel.networks.precision import Precision, autocast
 from soundreel.networks.reel import Reel
 from soundreel.networks.reel_judge import (
@@ -31,6 +30,7 @@ from soundreel.networks.reel_losses import (
 )
 from soundreel.recipe import Recipe
 from soundreel.seeding import numpy_generator_for, seed_for
+from soundreel.training.evenly import spread
 from soundreel.training.moments import Moments, crop_box, framed
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone, Ranks
@@ -65,7 +65,7 @@ class ReelNetworks:
         self.device = device
         self.ranks = ranks or Alone()
         self._pairs = pairs
-        self._places_R = remembered_places(pairs, settings.reel.references)
+        self._places_R = spread(len(pairs), settings.reel.references)
         self.arguments = reel_arguments(settings, pairs, len(self._places_R))
         judge_arguments = {
             name: self.arguments[name]
@@ -238,8 +238,11 @@ class ReelNetworks:
         """
         self.remember()
         generator = self.best_generator.eval()
+        # As `Model.pictures` does: the nearest sound is found in float32.
+        sound_BA = generator.sound_codes(x_BCHW.to(self.device))
+        cue_BK = generator.cues_by_sound(sound_BA)
         with self._autocast():
-            return generator(x_BCHW.to(self.device)).float().cpu()
+            return generator.draw(sound_BA, cue_BK).float().cpu()
 
     @torch.no_grad()
     def remember(self) -> None:
@@ -262,9 +265,8 @@ class ReelNetworks:
                 [bool(rng.random() < 0.5) and settings.reel.mirror for rng in drawn],
                 generator.layout.seen,
             )
-            x_B1SS = self._pairs.sound_images(part).to(self.device)
+            sounds.append(generator.sound_codes(self._pairs.sound_images(part).to(self.device)))
             with self._autocast():
-                sounds.append(generator.sound_codes(x_B1SS).float())
                 codes.append(generator.layout_codes(picture_B3HW.to(self.device)).float())
         for filled in {self.generator, generator}:
             filled.reference_sound_RA.copy_(torch.cat(sounds))
@@ -316,14 +318,6 @@ def reel_arguments(settings: Training, pairs: Pairs, references: int) -> dict[st
         "code_channels": settings.reel.code_channels,
         "code_side": settings.reel.code_side,
     }
-
-
-def remembered_places(pairs: Pairs, most: int) -> np.ndarray:
-    """At most `most` of the pairs, evenly spread over each clip's: R indices, ascending."""
-    count = len(pairs)
-    if count <= most:
-        return np.arange(count)
-    return np.unique((np.arange(most) * count + count // 2) // most)
 
 
 def walked(mean_RCHW: Tensor, log_variance_RCHW: Tensor, noise_MZ: Tensor) -> Tensor:

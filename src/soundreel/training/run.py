@@ -13,7 +13,7 @@ from soundreel.dataset.loading import Pairs, load_pairs
 from soundreel.dataset.store import open_dataset
 from soundreel.dataset.streaming import is_shard_place, load_shards, open_stream
 from soundreel.errors import DatasetError, SettingsError
-from soundreel.networks.bundle import Direction
+from soundreel.networks.model_folder import Direction
 from soundreel.networks.precision import resolve_precision
 from soundreel.places import is_remote
 from soundreel.progress import Listener, silent

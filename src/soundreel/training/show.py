@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from soundreel.networks.bundle import Direction
+from soundreel.networks.model_folder import Direction
 from soundreel.training.board import board_for
 from soundreel.training.curve import draw_curve
 from soundreel.training.folder import RunFolder

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from soundreel.networks.bundle import Architecture, Direction
 from soundreel.networks.losses import adversarial_loss, discriminator_loss, l1_loss
+from soundreel.networks.model_folder import Architecture, Direction
 from soundreel.networks.norms import Norm, statistics_left_alone
 from soundreel.networks.patchgan import PatchGAN
 from soundreel.networks.precision import Precision, autocast

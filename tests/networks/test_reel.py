@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -20,12 +21,12 @@ from soundreel.networks.reel_losses import (
     moved_and_cut,
     pyramid_l1,
 )
-from soundreel.networks.reel_parts import SoundFront, band_edges, halved_sizes
+from soundreel.networks.reel_parts import SoundFront, band_edges, halved_sizes, picture_tones
 
 
 def small_reel(**changes: object) -> Reel:
     torch.manual_seed(0)
-    arguments = {"rows": 36, "columns": 64, "width": 8, "clips": 3, "references": 5}
+    arguments = {"rows": 36, "columns": 64, "width": 8, "clips": 3, "references": 5, "tone": True}
     return Reel(**{**arguments, **changes}).eval()  # pyright: ignore[reportArgumentType]
 
 
@@ -83,12 +84,32 @@ def test_one_place_of_the_layout_changes_the_picture_there_most() -> None:
     x_B1SS, cue_BK = torch.rand(1, 1, 256, 256), cues_for(reel, 1)
     moved = cue_BK.clone()
     # Its mean stays, so the style does: what changes is the map.
-    code = moved[:, LOOK_NUMBERS:].view(1, *reel.code_shape)
+    code = moved[:, LOOK_NUMBERS : LOOK_NUMBERS + math.prod(reel.code_shape)]
+    code = code.view(1, *reel.code_shape)
     code[:, :, 0, 0] += 2
     code[:, :, 0, 1] -= 2
     with torch.no_grad():
         change_HW = (reel(x_B1SS, moved) - reel(x_B1SS, cue_BK)).abs().mean((0, 1))
     assert change_HW[:24, :24].mean() > 10 * change_HW[48:, 48:].mean()
+
+
+def test_the_tone_tells_what_the_layout_does_not_see() -> None:
+    reel = small_reel()
+    picture = torch.rand(1, 3, 36, 64, generator=torch.Generator().manual_seed(3)).round() - 0.9
+    otherwise = 0.5 * picture + 0.3
+    with torch.no_grad():
+        code_2Z = reel.layout_codes(torch.cat([picture, otherwise]))
+    assert torch.allclose(code_2Z[0, :-4], code_2Z[1, :-4], rtol=0.2, atol=0.05)
+    tone, other = picture_tones(picture), picture_tones(otherwise)
+    assert torch.allclose(code_2Z[:, -4:].diff(dim=0), other - tone, atol=1e-6)
+    assert torch.allclose(other[:, :3], 0.5 * tone[:, :3] + 0.3, atol=1e-6)
+    assert torch.allclose(other[:, 3], 0.5 * tone[:, 3], atol=1e-6)
+    x_B1SS, cue_BK = torch.rand(1, 1, 256, 256), cues_for(reel, 1)
+    brighter = cue_BK.clone()
+    brighter[:, -4:] += 1
+    with torch.no_grad():
+        assert (reel(x_B1SS, brighter) - reel(x_B1SS, cue_BK)).abs().mean() > 1e-3
+    assert small_reel(tone=False).code_numbers == reel.code_numbers - 4
 
 
 def test_without_cues_the_frame_with_the_nearest_sound_is_taken() -> None:
@@ -230,7 +251,7 @@ def test_moved_pictures_are_the_same_pictures_elsewhere_with_a_hole(
 def test_gradients_reach_everything_that_is_learnt() -> None:
     reel = small_reel().train()
     mean, log_variance = reel.layout(torch.rand(2, 3, 36, 64))
-    code = (mean + torch.exp(0.5 * log_variance)).flatten(1)
+    code = torch.cat([(mean + torch.exp(0.5 * log_variance)).flatten(1), torch.rand(2, 4)], 1)
     cue = reel.cues(reel.look_NL[[0, reel.average_look]], code)
     reel(torch.rand(2, 1, 256, 256), cue).square().mean().backward()
     for name, parameter in reel.named_parameters():

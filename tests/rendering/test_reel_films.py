@@ -50,7 +50,7 @@ HABITS = CuttingHabits(
 def a_reel(seed: int = 0) -> Reel:
     """Small, with three clips of two shots of 4 s, that it hears and sees as unlike."""
     torch.manual_seed(seed)
-    reel = Reel(36, 64, 4, clips=3, references=240)
+    reel = Reel(36, 64, 4, clips=3, references=240, tone=True)
     clip = torch.arange(3).repeat_interleave(80)
     shot = torch.arange(6).repeat_interleave(40)
     reel.reference_clip_R.copy_(clip)
@@ -61,7 +61,7 @@ def a_reel(seed: int = 0) -> Reel:
     return reel.eval()
 
 
-ARGUMENTS = {"rows": 36, "columns": 64, "width": 4, "clips": 3, "references": 240}
+ARGUMENTS = {"rows": 36, "columns": 64, "width": 4, "clips": 3, "references": 240, "tone": True}
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,14 @@ def test_the_inverse_takes_a_picture(tmp_path):
 
 def test_a_reel_takes_sound_and_a_cue(tmp_path):
     torch.manual_seed(0)
-    arguments: dict[str, Any] = {"rows": 36, "columns": 64, "width": 4, "clips": 2, "references": 3}
+    arguments: dict[str, Any] = {
+        "rows": 36,
+        "columns": 64,
+        "width": 4,
+        "clips": 2,
+        "references": 3,
+        "tone": True,
+    }
     learnt = {"looks": ["a", "b"]}
     save_model(
         tmp_path / "m",

@@ -24,6 +24,7 @@ from soundreel.training.moments import (
 )
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone
+from soundreel.training.shot_tones import shot_tones
 from soundreel.training.source import InMemory
 from toy_pairs import toy_pairs, toy_settings
 
@@ -37,7 +38,9 @@ def batches_of(
 ) -> MomentBatches:
     shot_N = pairs.clip_N if shot_N is None else shot_N
     settings, ranks = reel_settings(**changes), Alone(rank, count)
-    return MomentBatches(InMemory(pairs, 0), settings, shot_N, (36, 64), (18, 32), 10, ranks)
+    tone_N4 = shot_tones(pairs, shot_N)
+    source = InMemory(pairs, 0)
+    return MomentBatches(source, settings, shot_N, tone_N4, (36, 64), (18, 32), 14, ranks)
 
 
 def test_a_moment_is_a_frame_and_those_after_it_in_the_same_shot() -> None:
@@ -91,6 +94,23 @@ def test_frames_within_a_time_are_counted_by_the_usual_step() -> None:
     assert frames_within(toy_pairs(range(1), count=1), 1.0) == 0
 
 
+def test_a_tone_is_how_a_shot_differs_from_its_clip_in_colour_and_contrast() -> None:
+    pairs = toy_pairs(range(1), count=6)
+    red_N = np.array([0, 51, 102, 255, 255, 255], np.uint8)  # -1, -.6, -.2; 1
+    frames = np.zeros_like(pairs.frames_N3HW)
+    frames[:, 0] = red_N[:, None, None]
+    frames[3:, 2, :, : frames.shape[-1] // 2] = 255  # half of the second shot is blue
+    striped = type(pairs)(**{**vars(pairs), "frames_N3HW": frames})
+    shot_N = np.array([0, 0, 0, 1, 1, 1])
+    tone_N4 = shot_tones(striped, shot_N).numpy()
+    first, second = np.array([-0.6, -1, -1, 0]), np.array([1, -1, 0, np.sqrt(1 / 3)])
+    assert np.allclose(tone_N4[:3], (first - second) / 2, atol=1e-3)
+    assert np.allclose(tone_N4[3:], (second - first) / 2, atol=1e-3)
+    moments = batches_of(striped, shot_N, batch=6).batch(0)
+    shown = moments.truth_B3HW[::2].mean((2, 3))[:, 0] > 0.5
+    assert torch.equal(moments.tone_MT[:, 0] > 0, shown)
+
+
 def test_other_light_changes_level_and_colour_and_not_the_layout() -> None:
     picture = torch.rand(1, 2, 3, 8, 8) * 0.5 - 1  # dark enough that nothing is cut off
     lit = in_other_light(picture, 0.3, [np.random.default_rng(0)])
@@ -142,7 +162,15 @@ def test_shards_are_refused_in_one_line() -> None:
         recipe = toy_pairs(range(1)).recipe
 
     with pytest.raises(SettingsError, match="neighbouring frames") as told:
-        MomentBatches(Elsewhere(), reel_settings(), np.zeros(1), (36, 64), (18, 32), 10)  # pyright: ignore[reportArgumentType]  # it is refused before its pairs are asked for
+        MomentBatches(
+            Elsewhere(),  # pyright: ignore[reportArgumentType]  # it is refused before its pairs are asked for
+            reel_settings(),
+            np.zeros(1),
+            torch.zeros(1, 4),
+            (36, 64),
+            (18, 32),
+            14,
+        )
     assert "\n" not in str(told.value)
 
 

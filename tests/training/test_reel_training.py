@@ -29,6 +29,7 @@ from soundreel.training.reel_step import (
     walked,
 )
 from soundreel.training.run import train_on_pairs
+from soundreel.training.shot_tones import shot_tones
 from soundreel.training.source import InMemory
 from toy_pairs import toy_pairs, toy_settings
 
@@ -89,7 +90,9 @@ def test_the_model_keeps_its_looks_its_cuts_and_its_memory(trained: Path) -> Non
         picture = framed(pairs.pictures([place]), [box], [mirrored], generator.layout.seen)
         with torch.no_grad():
             code_1Z = generator.layout_codes(picture)
-        assert torch.allclose(known.code_RZ[place], code_1Z[0], atol=2e-2)
+        assert torch.allclose(known.code_RZ[place, :-4], code_1Z[0, :-4], atol=2e-2)
+    tone_R4 = shot_tones(pairs, known.shot_R.numpy())
+    assert torch.allclose(known.code_RZ[:, -4:], tone_R4, atol=2e-3)
     with torch.no_grad():
         whole_RZ = generator.layout_codes(pairs.pictures(range(len(pairs))))
     assert not torch.allclose(known.code_RZ, whole_RZ, atol=0.1)

@@ -22,12 +22,14 @@ from torch import Tensor, nn
 
 from soundreel.networks.reel_parts import (
     SLOPE,
+    TONE_NUMBERS,
     DrawingBlock,
     ReferenceEncoder,
     SoundEncoder,
     SoundFront,
     draw_weights,
     halved_sizes,
+    picture_tones,
 )
 
 SOUND_NUMBERS, LOOK_NUMBERS, _STYLE_NUMBERS = 128, 32, 192
@@ -66,6 +68,8 @@ class Reel(nn.Module):
     references: how many training frames it remembers.
     sound_size, evenly_in_hz, low_row_first: of the sound images (see `SoundFront`).
     code_channels, code_side: of the reference code's map, code_side its longer side.
+    tone: whether the reference code ends with its shot's tone: how the shot differs from its clip
+      in what `picture_tones` tells.
 
     Shape: B x 1 x S x S and B x (L + Z) -> B x 3 x rows x columns in [-1, 1].
     """
@@ -89,6 +93,7 @@ class Reel(nn.Module):
         low_row_first: bool = False,
         code_channels: int = 8,
         code_side: int = 8,
+        tone: bool = False,
     ) -> None:
         super().__init__()
         if max(rows, columns) < 2 * code_side:
@@ -105,6 +110,7 @@ class Reel(nn.Module):
             max(i for i, size in enumerate(sizes) if max(size) <= max(_SEEN_SIDE, max(sizes[1]))),
         )
         self.code_shape: tuple[int, int, int] = (code_channels, *sizes[code_place])
+        self.tone_numbers = TONE_NUMBERS if tone else 0
 
         self.front = SoundFront(sound_size, evenly_in_hz, low_row_first)
         self.hear = SoundEncoder(self.front.bands, self.front.columns, SOUND_NUMBERS)
@@ -114,7 +120,9 @@ class Reel(nn.Module):
         longer = max(rows, columns)
         widths = [min(8 * width, width * longer // (2 * max(size))) for size in sizes]
         self.style = nn.Sequential(
-            nn.Linear(SOUND_NUMBERS + LOOK_NUMBERS + code_channels, _STYLE_NUMBERS),
+            nn.Linear(
+                SOUND_NUMBERS + LOOK_NUMBERS + code_channels + self.tone_numbers, _STYLE_NUMBERS
+            ),
             nn.LeakyReLU(SLOPE),
             nn.Linear(_STYLE_NUMBERS, _STYLE_NUMBERS),
             nn.LeakyReLU(SLOPE),
@@ -144,7 +152,7 @@ class Reel(nn.Module):
     @property
     def code_numbers(self) -> int:
         """Z: how many numbers a reference code has."""
-        return math.prod(self.code_shape)
+        return math.prod(self.code_shape) + self.tone_numbers
 
     @property
     def cue_numbers(self) -> int:
@@ -172,8 +180,12 @@ class Reel(nn.Module):
         return self.hear(self.front(x_B1SS))
 
     def layout_codes(self, y_B3HW: Tensor) -> Tensor:
-        """The reference codes of pictures (of any size): B x 3 x H x W -> B x Z."""
-        return self.layout(y_B3HW)[0].flatten(1)
+        """The reference codes of a clip's pictures (of any size), each a shot: B x Z."""
+        map_BN = self.layout(y_B3HW)[0].flatten(1)
+        if not self.tone_numbers:
+            return map_BN
+        tone_B4 = picture_tones(y_B3HW)
+        return torch.cat([map_BN, tone_B4 - tone_B4.mean(0)], 1)
 
     def cues(self, look_BL: Tensor, code_BZ: Tensor) -> Tensor:
         """Looks and reference codes as cues: B x (L + Z)."""
@@ -189,8 +201,11 @@ class Reel(nn.Module):
         """The picture of a sound code and a cue: B x 3 x rows x columns in [-1, 1]."""
         # The cue's own type, so that a drawing part in bfloat16 is given what it computes with.
         look_BL, code_BZ = cue_BK.split([LOOK_NUMBERS, self.code_numbers], 1)
-        code_BCHW = code_BZ.unflatten(1, self.code_shape)
-        style_BY = self.style(torch.cat([sound_BA, look_BL, code_BCHW.mean((2, 3))], 1))
+        code_BCHW = code_BZ[:, : math.prod(self.code_shape)].unflatten(1, self.code_shape)
+        told = [sound_BA, look_BL, code_BCHW.mean((2, 3))]
+        if self.tone_numbers:
+            told.append(code_BZ[:, -self.tone_numbers :])
+        style_BY = self.style(torch.cat(told, 1))
         based_BCHW = self.base_style(style_BY).unflatten(1, self.base_shape)
         y_BCHW = self.base + _BASE_SHARE * based_BCHW
         for place, block in enumerate(self.blocks):

@@ -17,6 +17,9 @@ SLOPE = 0.2
 _BANDS, _COLUMNS = 64, 85
 #: A picture in [-1, 1] with less contrast than this has no layout to speak of.
 _NO_CONTRAST = 0.02
+#: What `picture_tones` tells of a picture: red, green, blue and contrast.
+TONE_NUMBERS = 4
+_TONE_SIDE = 32
 #: So many of the lowest rows stay as they are; above, bands grow evenly wider, as hearing does.
 _SINGLE_ROWS = 24
 #: Keeps the sum of two maps as strong as each of them.
@@ -145,6 +148,18 @@ class ReferenceEncoder(nn.Module):
             x_BCHW = F.leaky_relu(conv(x_BCHW), SLOPE)
         mean_BCHW, log_variance_BCHW = self.code(x_BCHW).float().chunk(2, 1)
         return mean_BCHW, log_variance_BCHW.clamp(-8, 4)
+
+
+def picture_tones(y_B3HW: Tensor) -> Tensor:
+    """What a `ReferenceEncoder` does not see: mean red, green, blue, and contrast: B x 4.
+
+    Contrast is the root mean square of what is left of the picture without its mean colour, seen
+    in 32 x 32 places: alike for the same picture at any size.
+    """
+    seen_B3HW = F.adaptive_avg_pool2d(y_B3HW, _TONE_SIDE)
+    colour_B3 = seen_B3HW.mean((2, 3))
+    contrast_B = (seen_B3HW - colour_B3[..., None, None]).square().mean((1, 2, 3)).sqrt()
+    return torch.cat([colour_B3, contrast_B[:, None]], 1)
 
 
 class DrawingBlock(nn.Module):

@@ -89,6 +89,7 @@ def learner_for(
         source,
         settings,
         reel.shot_N,
+        reel.tone_NT,
         picture_shape(settings, source.recipe),
         reel.generator.layout.seen,
         reel.generator.code_numbers,

@@ -39,8 +39,8 @@ class Moments:
     x_B1SS: their sound images, B = M F, a moment's frames one after the other; truth_B3HW: the
     frames. reference_MQ3HW: the Q = F + 2 neighbouring frames, somewhere near in the same shot,
     that the moment's reference codes are of: small, in other light. All float32 in [-1, 1].
-    clip_M: each moment's clip; seconds_M: its time in it; even_MD: evenly drawn from [0, 1);
-    noise_MZ: normally drawn, for the reference codes.
+    clip_M: each moment's clip; seconds_M: its time in it; tone_MT: its shot's tone; even_MD:
+    evenly drawn from [0, 1); noise_MZ: normally drawn, for the reference codes.
     """
 
     x_B1SS: Tensor
@@ -48,6 +48,7 @@ class Moments:
     reference_MQ3HW: Tensor
     clip_M: Tensor
     seconds_M: Tensor
+    tone_MT: Tensor
     even_MD: Tensor
     noise_MZ: Tensor
 
@@ -64,6 +65,7 @@ class MomentBatches:
         source: Source,
         settings: Training,
         shot_N: np.ndarray,
+        tone_NT: Tensor,
         picture_shape: tuple[int, int],
         seen_shape: tuple[int, int],
         code_numbers: int,
@@ -73,6 +75,7 @@ class MomentBatches:
         """Make the batches of a source whose pairs are all in reach.
 
         shot_N: the shot that each pair belongs to, as `cutting.learning.shots_of_pairs` counts.
+        tone_NT: the tone of each pair's shot (see `shot_tones`).
         seen_shape: rows and columns that reference codes are made from.
 
         Raises: SettingsError if the settings do not go with the recipe or the source.
@@ -82,6 +85,7 @@ class MomentBatches:
         self._pairs = pairs_in_reach(source)
         self._source = source
         self._settings = settings
+        self._tone_NT = tone_NT
         self._shape, self._seen_shape = picture_shape, seen_shape
         self._code_numbers = code_numbers
         self._share = pairs_of_each(settings, ranks.count)
@@ -141,6 +145,7 @@ class MomentBatches:
             ),
             torch.from_numpy(self._pairs.clip_N[indices]).to(device),
             torch.from_numpy(self._pairs.time_seconds_N[indices]).to(device),
+            self._tone_NT[torch.from_numpy(indices)].to(device),
             torch.tensor(np.array([rng.random(EVEN_DRAWS) for rng in rngs]), dtype=torch.float32),
             torch.tensor(
                 np.array([rng.standard_normal(self._code_numbers) for rng in rngs]),

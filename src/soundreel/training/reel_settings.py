@@ -28,6 +28,12 @@ class ReelSettings(BaseModel):
     """Numbers at each place of the reference code's map."""
     code_side: Literal[8, 16] = 8
     """The longer side of the reference code's map."""
+    tone: bool = True
+    """Whether the reference code also tells its shot's tone: how mean colour and contrast of the
+    whole shot differ from the clip's, which neither a moment's sound nor the look can tell."""
+    tone_noise: float = Field(default=0.1, ge=0, le=1)
+    """Standard deviation of what is added to the tone in training: a shot is not to be known by
+    it."""
     mirror: bool = True
     """Half of the moments are seen in a mirror: their frames, not their sound."""
     zoom: float = Field(default=0.12, ge=0, lt=0.5)

@@ -34,6 +34,7 @@ from soundreel.training.evenly import spread
 from soundreel.training.moments import Moments, crop_box, framed
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone, Ranks
+from soundreel.training.shot_tones import shot_tones
 from soundreel.training.step import rate_share, set_rate
 
 #: Moments of one clip that are so near in time may well have the same picture.
@@ -97,6 +98,9 @@ class ReelNetworks:
         self.averaged = copy.deepcopy(self.generator) if settings.ema_decay else None
         self.shot_N = shots_of_pairs(pairs)
         self._shot_R = self.shot_N[self._places_R]
+        self.tone_NT = (
+            shot_tones(pairs, self.shot_N) if settings.reel.tone else torch.zeros(len(pairs), 0)
+        )
         self._remembered_at: int | None = None
         self._steps = 0
 
@@ -134,10 +138,14 @@ class ReelNetworks:
             seen_RCHW = batch.reference_MQ3HW.to(self.device).flatten(0, 1)
             mean_RCHW, log_variance_RCHW = generator.layout(seen_RCHW)
         divergence = code_divergence(mean_RCHW, log_variance_RCHW)
-        noise_MZ = batch.noise_MZ.to(self.device)
-        code_MFZ = walked(mean_RCHW, log_variance_RCHW, noise_MZ)
+        tone_MT = batch.tone_MT.to(self.device)
+        numbers = batch.noise_MZ.shape[1] - tone_MT.shape[1], tone_MT.shape[1]
+        noise_MN, noise_MT = batch.noise_MZ.to(self.device).split(numbers, 1)
+        map_MFN = walked(mean_RCHW, log_variance_RCHW, noise_MN)
         random_M11 = (even_MD[:, 1] < reel.reference_dropout).to(self.device)[:, None, None]
-        code_MFZ = torch.where(random_M11, noise_MZ[:, None], code_MFZ)
+        map_MFN = torch.where(random_M11, noise_MN[:, None], map_MFN)
+        tone_M1T = (tone_MT + reel.tone_noise * noise_MT)[:, None]
+        code_MFZ = torch.cat([map_MFN, tone_M1T.expand(-1, frames, -1)], 2)
         look_BL = generator.look_NL[look_M].repeat_interleave(frames, 0)
         with self._autocast():
             y_BCHW = generator(x_B1SS, generator.cues(look_BL, code_MFZ.flatten(0, 1))).float()
@@ -267,7 +275,9 @@ class ReelNetworks:
             )
             sounds.append(generator.sound_codes(self._pairs.sound_images(part).to(self.device)))
             with self._autocast():
-                codes.append(generator.layout_codes(picture_B3HW.to(self.device)).float())
+                map_BCHW, _ = generator.layout(picture_B3HW.to(self.device))
+            tone_BT = self.tone_NT[torch.from_numpy(part)].to(self.device)
+            codes.append(torch.cat([map_BCHW.float().flatten(1), tone_BT], 1))
         for filled in {self.generator, generator}:
             filled.reference_sound_RA.copy_(torch.cat(sounds))
             filled.reference_code_RZ.copy_(torch.cat(codes))
@@ -317,6 +327,7 @@ def reel_arguments(settings: Training, pairs: Pairs, references: int) -> dict[st
         "low_row_first": recipe.representation == "psd",
         "code_channels": settings.reel.code_channels,
         "code_side": settings.reel.code_side,
+        "tone": settings.reel.tone,
     }
 
 

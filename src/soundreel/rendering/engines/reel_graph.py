@@ -36,9 +36,13 @@ def reel_graph(
     cue = op.parameter([batch, reel.cue_numbers], np.float32)
     looks_and_codes = parts.ints(LOOK_NUMBERS, reel.code_numbers)
     look, code = op.variadic_split(cue, op.constant(1), looks_and_codes).outputs()
+    tone = []
+    if reel.tone_numbers:
+        lengths = parts.ints(math.prod(reel.code_shape), reel.tone_numbers)
+        code, *tone = op.variadic_split(code, op.constant(1), lengths).outputs()
     code = op.reshape(code, parts.ints(batch, *reel.code_shape), False)
     layout = op.reduce_mean(code, parts.ints(2, 3), False)
-    style = op.concat([_sound_code(parts, reel, x, batch), look, layout], 1)
+    style = op.concat([_sound_code(parts, reel, x, batch), look, layout, *tone], 1)
     for linear in (reel.style[0], reel.style[2]):
         style = parts.leaky(_linear(parts, linear, style), SLOPE)
     based = _linear(parts, reel.base_style, style)

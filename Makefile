@@ -8,16 +8,21 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 # another found, one makes the model in the box.
 BENCHMARKS := $(filter-out benchmarks/box.py benchmarks/epochs_side_by_side.py benchmarks/generators.py benchmarks/keep_calibration.py benchmarks/smoothing.py,$(shell grep -l __main__ benchmarks/*.py))
 
+# Two processes beside each other, a thread in each; a file's tests stay together, for what they
+# share is made once.
+TESTS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=10000 \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: demo test test-all lint format bench clean
 
 demo: $(VENV)/.installed  ## the whole way on music videos made here
 	$(BIN)/soundreel demo --out demo
 
 test: $(VENV)/.installed-dev  ## the tests that CI runs (minutes)
-	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=10000 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
+	$(TESTS) -m "not slow"
 
 test-all: $(VENV)/.installed-all  ## every test, the long ones and those of a cluster too
-	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=10000 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+	$(TESTS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

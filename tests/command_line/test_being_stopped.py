@@ -28,7 +28,11 @@ def test_a_stopped_training_says_what_it_kept(tmp_path, number, code):
     dataset = textured_dataset(tmp_path, 3).folder
     (tmp_path / "train.toml").write_text(SETTINGS)
     run = tmp_path / "run"
-    main = "import sys; from soundreel.cli import main; sys.exit(main())"
+    # Ctrl-C as in a terminal, also where the tests themselves run in the background.
+    main = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from soundreel.cli import main; sys.exit(main())"
+    )
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", main, "train", dataset, "--out", run),
@@ -37,8 +41,6 @@ def test_a_stopped_training_says_what_it_kept(tmp_path, number, code):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # As in a terminal, also where the tests themselves run in the background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     while process.poll() is None and not (run / "metrics.jsonl").exists():

@@ -60,18 +60,27 @@ def store(monkeypatch):
         yield files
 
 
-def processes_named(word: bytes) -> list[int]:
-    """Processes of this machine that have the word in their command line."""
-    found = []
+def workers_named(word: bytes) -> list[int]:
+    """Processes that this one began, or those did, with the word in their command line."""
+    parents: dict[int, int] = {}
+    named = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+        if entry.name.isdecimal():
             try:
                 command = (entry / "cmdline").read_bytes()
+                # proc(5): pid (name) state parent ...
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue  # it has ended in the meantime
+            parents[int(entry.name)] = parent
             if word in command:
-                found.append(int(entry.name))
-    return found
+                named.append(int(entry.name))
+
+    def is_below(pid: int) -> bool:
+        parent = parents.get(pid, 0)
+        return parent == os.getpid() or (parent > 0 and is_below(parent))
+
+    return [pid for pid in named if is_below(pid)]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +101,7 @@ def test_all_but_the_broken_arrive_and_none_twice(
     def kill_one_worker() -> None:
         while not finished.is_set() and len(store.ls("clips/out/unfinished", refresh=True)) < 100:
             time.sleep(0.2)
-        workers = processes_named(word)
+        workers = workers_named(word)
         if workers:
             os.kill(workers[0], signal.SIGKILL)
             killed.append(workers[0])

@@ -170,7 +170,8 @@ def die(number: int) -> int:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_order_from_here_or_from_workers(workers):
+def test_results_come_in_order_from_here_or_from_workers(workers, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = dict(os.environ)
     results = list(map_items(double, range(6), workers))
     assert [result[0] for result in results] == [0, 2, 4, 6, 8, 10]

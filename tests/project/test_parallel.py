@@ -200,13 +200,15 @@ def test_closing_stops_the_workers_at_once_and_they_tidy_up(tmp_path):
 
 
 SCRIPT = """
-import sys, time
+import signal, sys
 from functools import partial
 from pathlib import Path
 from soundreel.parallel import map_items
 sys.path.insert(0, sys.argv[1])
 from worker_tasks import sleep_tidily
 if __name__ == "__main__":
+    # As in a terminal, also where the tests themselves run in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for result in map_items(partial(sleep_tidily, Path(sys.argv[2])), range(9), 3):
         print(result, flush=True)
 """

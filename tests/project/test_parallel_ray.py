@@ -28,6 +28,7 @@ def ray():
         environment.setenv("RAY_AUTH_MODE", "disabled")  # or a token is kept in the home folder
         environment.setenv("PYTHONPATH", str(Path(__file__).parent))  # for worker_tasks
         environment.delenv("RAY_ADDRESS", raising=False)
+        environment.delenv("OMP_NUM_THREADS", raising=False)
         yield pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 
 

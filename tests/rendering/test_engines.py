@@ -26,6 +26,8 @@ from soundreel.rendering.engines import (
 )
 from soundreel.rendering.engines.gate import all_frames, fidelity
 
+pytestmark = pytest.mark.usefixtures("two_threads")  # an engine has a lane for each
+
 RECIPE = recipe_from()
 ARGUMENTS = {
     "size": 64,

@@ -25,6 +25,8 @@ from soundreel.rendering.engines.gate import all_frames, fidelity
 from soundreel.rendering.engines.openvino_engine import without_telemetry
 from soundreel.rendering.engines.reel_graph import reel_graph
 
+pytestmark = pytest.mark.usefixtures("two_threads")  # an engine has a lane for each
+
 RECIPE = recipe_from()
 ARGUMENTS = {"rows": 36, "columns": 64, "width": 8, "clips": 3, "references": 20, "tone": True}
 ON_THE_CPU = ["torch-fp32", "torch-bf16", "openvino-bf16", "openvino-int8"]

@@ -299,7 +299,9 @@ def test_titles_become_safe_names(site, tmp_path):
 
 
 SCRIPT = """
-import sys
+import signal, sys
+# As in a terminal, also where the tests themselves run in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from soundreel.sources.fetch import fetch
 done = fetch(sys.argv[2:], Path(sys.argv[1]), pause_seconds=0, allow_private=True)

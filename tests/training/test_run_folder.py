@@ -25,6 +25,8 @@ from soundreel.training.interrupt import Interrupted
 from soundreel.training.run import TrainingResult, train_on_pairs
 from toy_pairs import toy_pairs, toy_settings
 
+pytestmark = pytest.mark.usefixtures("two_threads")  # runs are the same to the bit with several
+
 TRAINING, HELD_OUT, NONE = toy_pairs(range(3)), toy_pairs(range(50, 52)), toy_pairs(range(0))
 
 

@@ -107,7 +107,7 @@ def test_precision_is_chosen_by_the_processor():
 def test_the_inverse_makes_sound_images_and_no_pictures(tmp_path):
     saved(tmp_path / "model", "picture-to-sound", in_channels=3, out_channels=1)
     model = load_model(tmp_path / "model")
-    image_B1SS = model.sound_images(torch.rand(2, 3, 64, 64), [0, 0])
+    image_B1SS = model.sound_images(torch.rand(2, 1, 3, 64, 64), [0, 0])
     assert image_B1SS.shape == (2, 1, 256, 256)
     assert image_B1SS.abs().max() <= 1
     with pytest.raises(ModelError, match="picture-to-sound model: train one with"):

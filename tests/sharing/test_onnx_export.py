@@ -12,6 +12,7 @@ from models_to_share import model_here
 from soundreel.errors import ModelError, SoundreelError, StorageError
 from soundreel.networks.bundle import load_model, save_model
 from soundreel.networks.reel import Reel
+from soundreel.networks.score import Score
 from soundreel.recipe import recipe_from
 from soundreel.sharing import onnx_export
 from soundreel.sharing.onnx_export import export_onnx
@@ -58,6 +59,39 @@ def test_the_inverse_takes_a_picture(tmp_path):
     with torch.inference_mode():
         expected = generator(y_B3SS).mean(1, keepdim=True).numpy()
     np.testing.assert_allclose(run(made.out, picture=y_B3SS), expected, rtol=0, atol=1e-3)
+
+
+def test_a_score_takes_frames_and_a_voice(tmp_path):
+    torch.manual_seed(0)
+    arguments: dict[str, Any] = {
+        "sound_size": 64,
+        "frames": 5,
+        "step": "1/10",
+        "side": 64,
+        "width": 4,
+        "clips": 2,
+    }
+    recipe = recipe_from(
+        "mel", sound_image_size=64, window_samples=2_048 + 63 * 245, picture_size=64
+    )
+    learnt = {"looks": ["a", "b"]}
+    save_model(
+        tmp_path / "m", Score(**arguments), arguments, recipe, "picture-to-sound", {}, learnt=learnt
+    )
+    made = export_onnx(tmp_path / "m", tmp_path / "m.onnx")
+    assert made.inputs == {"frames": ("batch", 5, 3, 64, 64), "voice": ("batch", 32)}
+    assert made.outputs == {"sound": ("batch", 1, 64, 64)}
+    generator = load_model(tmp_path / "m", "fp32", "cpu").generator
+    assert isinstance(generator, Score)
+    y_BF3HW = noise(3, 5, 3, 64, 64)
+    voice_BV = generator.voice_NV
+    expected = generator(y_BF3HW, voice_BV).numpy()
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(
+        run(made.out, frames=y_BF3HW, voice=voice_BV), expected, rtol=0, atol=1e-3
+    )
+    metadata = {entry.key: entry.value for entry in onnx.load(made.out).metadata_props}
+    assert set(json.loads(metadata["soundreel_looks"])) == {"a", "b", "average"}
 
 
 def test_a_reel_takes_sound_and_a_cue(tmp_path):

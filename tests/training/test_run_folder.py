@@ -432,7 +432,7 @@ def test_the_inverse_trains_too(tmp_path):
     result = trained(tmp_path / "run", direction="picture-to-sound", steps=4)
     model = load_model(tmp_path / "run")
     assert model.direction == "picture-to-sound"
-    assert model.sound_images(HELD_OUT.pictures([0]), [0]).shape == (1, 1, 64, 64)
+    assert model.sound_images(HELD_OUT.pictures([0])[:, None], [0]).shape == (1, 1, 64, 64)
     mean = TRAINING.sound_images(range(24)).mean(0)
     expected = (HELD_OUT.sound_images(range(16)) - mean).abs().mean().item()
     assert result.mean_l1 == pytest.approx(expected, abs=1e-4)

@@ -39,7 +39,7 @@ def test_epochs_replace_steps_and_the_other_way_round():
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("papper", {}, "choose one of paper, default, reel, reel-quick, quick"),
+        ("papper", {}, "choose one of paper, default, reel, reel-quick, score, score-quick, quick"),
         ("paper", {"widht": 3}, 'did you mean "width"'),
         ("paper", {"size": 100}, "size = 100"),
         ("paper", {"scale_to": 200}, "scale_to must be at least size"),

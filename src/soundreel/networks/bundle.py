@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ from soundreel.networks.model_folder import (
 from soundreel.networks.precision import Precision, autocast, resolve_precision
 from soundreel.networks.reel import Reel
 from soundreel.networks.resample import fit_to
+from soundreel.networks.score import Score
 from soundreel.networks.unet import UNet
 from soundreel.recipe import Recipe
 from soundreel.settings import explain
@@ -52,7 +54,7 @@ class Model:
     precision: "fp32" or "bf16", what it computes in.
     """
 
-    generator: UNet | Reel
+    generator: UNet | Reel | Score
     recipe: Recipe
     direction: Direction
     config: dict[str, Any]
@@ -66,15 +68,20 @@ class Model:
 
     @property
     def picture_shape(self) -> tuple[int, int]:
-        """Rows and columns of the pictures it makes; a `reel` makes them in the clips' shape."""
+        """Rows and columns of the pictures it makes, or of those it sees.
+
+        A `reel` makes them in the clips' shape.
+        """
         generator = self.generator
         if isinstance(generator, Reel):
             return generator.rows, generator.columns
+        if isinstance(generator, Score):
+            return generator.side, generator.side
         return generator.size, generator.size
 
     @property
     def looks(self) -> tuple[str, ...]:
-        """The training clips whose looks a `reel` has learnt, in order; empty for a U-Net."""
+        """The training clips whose looks or voices were learnt, in order; empty for a U-Net."""
         return tuple(self.config.get("looks", ()))
 
     @property
@@ -99,18 +106,38 @@ class Model:
         require_direction(self.folder, self.direction, "sound-to-picture")
         if isinstance(self.generator, Reel):
             return self._draw(self.generator, x_B1SS, seeds, cue_BK)
+        assert isinstance(self.generator, UNet)
         return self._generate(self.generator, x_B1SS, seeds)
 
-    def sound_images(self, y_B3HW: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Sound images for pictures: B x 3 x H x W -> B x 1 x S x S, float in [-1, 1].
+    @property
+    def seen_before_seconds(self) -> tuple[Fraction, ...]:
+        """How long before a time t the frames are from which it makes the sound image of t.
 
-        S is the recipe's sound image size; `seeds` as in `pictures`.
+        The oldest first, the last 0: the frame at t. A U-Net sees that one alone.
+        """
+        generator = self.generator
+        if not isinstance(generator, Score):
+            return (Fraction(0),)
+        step_seconds = Fraction(generator.step)
+        return tuple(n * step_seconds for n in range(generator.frames - 1, -1, -1))
+
+    def sound_images(
+        self, y_BF3HW: Tensor, seeds: Sequence[int], voice_BV: Tensor | None = None
+    ) -> Tensor:
+        """Sound images for frames: B x F x 3 x H x W -> B x 1 x S x S, float in [-1, 1].
+
+        y_BF3HW: for each sound image the frames at `seen_before_seconds` before its time, at any
+        size. S is the recipe's sound image size; `seeds` as in `pictures`.
+        voice_BV: for a `score`, the voices (rows of its `voice_NV`, or mixtures); None: the
+        average one.
 
         Raises: ModelError if the model goes from sound to picture.
         """
         require_direction(self.folder, self.direction, "picture-to-sound")
+        if isinstance(self.generator, Score):
+            return self._compose(self.generator, y_BF3HW, seeds, voice_BV)
         assert isinstance(self.generator, UNet)
-        made = self._generate(self.generator, y_B3HW, seeds)
+        made = self._generate(self.generator, y_BF3HW[:, -1], seeds)
         x_BCSS = fit_to(made, self.recipe.sound_image_size)
         return x_BCSS.mean(1, keepdim=True)
 
@@ -132,6 +159,18 @@ class Model:
         cue_BK = reel.cues_by_sound(sound_BA) if cue_BK is None else cue_BK.to(device)
         with autocast(device.type, self.precision):
             return reel.draw(sound_BA, cue_BK).float()
+
+    @torch.inference_mode()
+    def _compose(
+        self, score: Score, y_BF3HW: Tensor, seeds: Sequence[int], voice_BV: Tensor | None
+    ) -> Tensor:
+        _check_seeds(y_BF3HW, seeds)
+        device = score.voice_NV.device
+        small_BCHW = fit_to(y_BF3HW.flatten(0, 1).to(device), score.side)
+        voice_BV = score.voice_NV[-1:].expand(len(seeds), -1) if voice_BV is None else voice_BV
+        with autocast(device.type, self.precision):
+            made = score(small_BCHW.unflatten(0, y_BF3HW.shape[:2]), voice_BV.to(device))
+        return made.float().clamp(-1, 1).cpu()
 
     @torch.inference_mode()
     def _generate(self, unet: UNet, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -181,7 +220,7 @@ def require_direction(folder: Path, direction: Direction, wanted: Direction) -> 
 
 def save_model(
     folder: Path,
-    generator: UNet | Reel,
+    generator: UNet | Reel | Score,
     arguments: dict[str, Any],
     recipe: Recipe,
     direction: Direction,
@@ -215,7 +254,7 @@ def save_model(
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "direction": direction,
-            "architecture": "reel" if isinstance(generator, Reel) else "unet",
+            "architecture": _architecture_of(generator),
             "arguments": arguments,
             **(learnt or {}),
             "recipe": recipe.model_dump(mode="json"),
@@ -274,7 +313,13 @@ def load_model(
     return Model(generator, recipe, config["direction"], config, folder, resolved)
 
 
-def _read_generator(folder: Path, config: dict[str, Any]) -> UNet | Reel:
+def _architecture_of(generator: UNet | Reel | Score) -> Architecture:
+    if isinstance(generator, UNet):
+        return "unet"
+    return "reel" if isinstance(generator, Reel) else "score"
+
+
+def _read_generator(folder: Path, config: dict[str, Any]) -> UNet | Reel | Score:
     path = folder / _WEIGHTS
     if not path.is_file():
         raise ModelError(f"{path}: is missing: fetch the model again")
@@ -285,8 +330,9 @@ def _read_generator(folder: Path, config: dict[str, Any]) -> UNet | Reel:
         )
     try:
         tensors = load_file(path)
-        if config["architecture"] == "reel":
-            generator = Reel(**config["arguments"])
+        if config["architecture"] != "unet":
+            ours = {"reel": Reel, "score": Score}[config["architecture"]]
+            generator = ours(**config["arguments"])
             generator.load_state_dict(tensors)  # copied, so that what was halved is float32 again
         else:
             with torch.device("meta"):  # weights that are replaced at once need not be drawn

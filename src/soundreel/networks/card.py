@@ -77,6 +77,12 @@ def _network(config: dict[str, Any]) -> str:
             f"reel, {made['columns']} x {made['rows']}, width {made['width']}, "
             f"{made['clips']} looks and {made['references']:,} remembered frames"
         )
+    if config["architecture"] == "score":
+        return (
+            f"score, {made['frames']} frames {made['step']} s apart to a sound image of "
+            f"{made['sound_size']} x {made['sound_size']}, width {made['width']}, "
+            f"{made['clips']} voices"
+        )
     return f"U-Net, {made['size']} x {made['size']}, width {made['width']}, norm {made['norm']}"
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from soundreel.errors import ModelError
 
 Direction = Literal["sound-to-picture", "picture-to-sound"]
-Architecture = Literal["unet", "reel"]
+Architecture = Literal["unet", "reel", "score"]
 
 CONFIG = "config.json"
 FORMAT = "soundreel-model"

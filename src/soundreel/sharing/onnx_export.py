@@ -27,6 +27,7 @@ from soundreel.errors import ModelError
 from soundreel.networks.bundle import Model, load_model
 from soundreel.networks.folding import can_fold
 from soundreel.networks.reel import Reel
+from soundreel.networks.score import Score
 from soundreel.networks.unet import UNet
 from soundreel.progress import Listener, Step, silent
 from soundreel.sharing.no_paths import without_paths
@@ -84,7 +85,8 @@ def export_onnx(model_place: str | Path, out: Path, progress: Listener = silent)
     A U-Net from sound to picture takes `sound`, B x 1 x S x S in [-1, 1], S being the network's
     own size, and gives `picture`, B x 3 x S x S in [-1, 1]; the inverse takes `picture` and gives
     `sound`. A `reel` takes `sound` at the recipe's size and `cue`, B x K: a look's numbers and
-    then a reference code's. The looks stand in the metadata; zeros are the average code.
+    then a reference code's. The looks stand in the metadata; zeros are the average code. A
+    `score` takes `frames`, B x F x 3 x side x side, and `voice`, B x V, and gives `sound`.
 
     Where ONNX Runtime is installed, the file is run and compared.
 
@@ -132,6 +134,13 @@ def _graph(model: Model) -> Graph:
         side, numbers = generator.sound_size, generator.cue_numbers
         examples = {"sound": _example(1, side, side), "cue": _example(numbers)}
         return Graph(generator, examples, "picture")
+    if isinstance(generator, Score):
+        side = generator.side
+        examples = {
+            "frames": _example(generator.frames, 3, side, side),
+            "voice": _example(generator.voice_NV.shape[1]),
+        }
+        return Graph(generator, examples, "sound")
     _require_fixed(model, generator)
     side = generator.size
     if model.direction == "sound-to-picture":
@@ -188,8 +197,9 @@ def _metadata(model: Model) -> dict[str, str]:
         "soundreel_weights_sha256": str(model.config.get("weights_sha256")),
         "soundreel_rights": rights_note(model.config),
     }
-    if isinstance(model.generator, Reel):
-        numbers_NL = model.generator.look_NL.detach().float().tolist()
+    if isinstance(model.generator, Reel | Score):
+        learnt = model.generator
+        numbers_NL = (learnt.look_NL if isinstance(learnt, Reel) else learnt.voice_NV).tolist()
         names = [*model.looks, "average"] if model.looks else map(str, range(len(numbers_NL)))
         told["soundreel_looks"] = json.dumps(dict(zip(names, numbers_NL, strict=True)))
     return told

@@ -17,6 +17,7 @@ from soundreel.networks.model_folder import Direction
 from soundreel.networks.resample import fit_to
 from soundreel.seeding import seed_for
 from soundreel.training.evenly import spread
+from soundreel.training.histories import Seen, sight_for
 from soundreel.training.learner import Learner
 from soundreel.training.presets import Training
 from soundreel.training.reel_step import picture_shape
@@ -75,7 +76,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows of a sample sheet: what each is of, what was seen, what was made of it, the truth."""
+    """Rows of a sample sheet: what each is of, what was seen, what was made of it, the truth.
+
+    Of a window of frames, x is B x F x 3 x H x W.
+    """
 
     labels: list[str]
     x_BCHW: Tensor
@@ -106,11 +110,19 @@ class HeldOut:
         self._settings = settings
         self._direction: Direction = direction
         recipe = training_pairs.recipe
-        reel = settings.architecture == "reel"
-        self._sound_size = recipe.sound_image_size if reel else settings.size
+        whole = settings.architecture != "unet"
+        self._sound_size = recipe.sound_image_size if whole else settings.size
         square = (settings.size, settings.size)
-        self._picture_shape = picture_shape(settings, recipe) if reel else square
+        self._picture_shape = (
+            picture_shape(settings, recipe) if settings.architecture == "reel" else square
+        )
         self.places = measured_places(len(self.pairs), settings.measured_pairs)
+        self._sight = (
+            sight_for(training_pairs, settings.score.step_seconds)
+            if settings.architecture == "score"
+            else None
+        )
+        self._seen = self._sight and Seen(self.pairs, self._sight, self.places)
         self.mean_CHW = self._mean_target(training_pairs)
         # The sound's pictures cost the most to make and the least to keep.
         self._sound_M1SS = torch.cat(
@@ -153,6 +165,8 @@ class HeldOut:
         if self.measured_on == "held-out":
             known = spread(len(self._training_pairs), _KNOWN_ROWS)
             sound, picture = self._inputs(self._training_pairs, known)
+            if self._sight is not None:
+                picture = Seen(self._training_pairs, self._sight, known).windows(known)
             known_x, known_truth = self._facing(sound, picture)
             x_BCHW, truth_BCHW = torch.cat([x_BCHW, known_x]), torch.cat([truth_BCHW, known_truth])
             labels += [f"trained on: {label}" for label in _labels(self._training_pairs, known)]
@@ -188,7 +202,10 @@ class HeldOut:
             yield self._at(part)
 
     def _at(self, part: np.ndarray) -> tuple[Tensor, Tensor]:
-        picture = fit_to(self.pairs.pictures(self.places[part]), self._picture_shape)
+        if self._seen is not None:
+            picture = self._seen.windows(self.places[part])
+        else:
+            picture = fit_to(self.pairs.pictures(self.places[part]), self._picture_shape)
         return self._facing(self._sound_M1SS[torch.from_numpy(part)], picture)
 
     def _inputs(self, pairs: Pairs, places: np.ndarray) -> tuple[Tensor, Tensor]:

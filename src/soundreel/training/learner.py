@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from soundreel.cutting.learning import habits_of_pairs
+from soundreel.dataset.loading import Pairs
 from soundreel.errors import SettingsError
 from soundreel.networks.model_folder import Architecture, Direction
 from soundreel.networks.precision import Precision
 from soundreel.networks.reel import Reel
+from soundreel.networks.score import Score
 from soundreel.networks.unet import UNet
 from soundreel.progress import Listener
 from soundreel.training.batches import Batches
+from soundreel.training.histories import Seen, WindowBatches, heard_recipe, sight_for
 from soundreel.training.moments import MomentBatches, pairs_in_reach
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Ranks
 from soundreel.training.reel_step import ReelNetworks, picture_shape
-from soundreel.training.source import Source
+from soundreel.training.score_step import ScoreNetworks
+from soundreel.training.source import InMemory, Source
 from soundreel.training.step import Networks
 
 
@@ -51,11 +56,11 @@ class Learner(Protocol):
     def averaged(self) -> nn.Module | None: ...
 
     @property
-    def best_generator(self) -> UNet | Reel: ...
+    def best_generator(self) -> UNet | Reel | Score: ...
 
     def step(self, step: int, total: int, batch: Any) -> Tensor: ...
 
-    def generate(self, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor: ...
+    def generate(self, x_BCHW: Tensor, seeds: Sequence[int], /) -> Tensor: ...
 
     def remember(self) -> None: ...
 
@@ -80,6 +85,13 @@ def learner_for(
 
     Raises: SettingsError if the settings do not go with the source, its recipe or the direction.
     """
+    if settings.architecture == "score":
+        check_score(source, direction)
+        pairs = pairs_in_reach(source)
+        sight = sight_for(pairs, settings.score.step_seconds)
+        score = ScoreNetworks(settings, pairs, sight, precision, device, ranks)
+        assert isinstance(source, InMemory)
+        return score, WindowBatches(source, settings, Seen(pairs, sight), ranks, device)
     if settings.architecture == "unet":
         networks = Networks(settings, direction, precision, device, ranks)
         return networks, Batches(source, settings, direction, ranks, device)
@@ -103,7 +115,7 @@ def check_reel(source: Source, direction: Direction) -> None:
     """Raises: SettingsError if `reel` cannot be trained on these pairs, or in this direction."""
     if direction != "sound-to-picture":
         raise SettingsError(
-            "reel goes from sound to picture: train the other direction with --preset default"
+            "reel goes from sound to picture: train the other direction with --preset score"
         )
     if source.recipe.representation == "waveform":
         raise SettingsError(
@@ -113,11 +125,50 @@ def check_reel(source: Source, direction: Direction) -> None:
     pairs_in_reach(source)
 
 
+def check_score(source: Source, direction: Direction) -> None:
+    """Raises: SettingsError if `score` cannot be trained on these pairs, or in this direction."""
+    if direction != "picture-to-sound":
+        raise SettingsError(
+            "score goes from picture to sound: add --direction picture-to-sound, or train the "
+            "other direction with --preset reel"
+        )
+    if source.recipe.sound_images == "stored":
+        raise SettingsError(
+            "score makes sound, the dataset holds sound images made elsewhere and no sound: "
+            "prepare it from videos"
+        )
+    if source.recipe.representation == "waveform":
+        raise SettingsError(
+            'score makes frequencies, these sound images are `waveform`: set heard = "mel" under '
+            "[training.score]"
+        )
+    if source.recipe.sound_image_size % 16:
+        raise SettingsError(
+            f"score makes sound images whose side is a multiple of 16, the dataset's is "
+            f"{source.recipe.sound_image_size}: prepare it with another sound_image_size"
+        )
+    pairs_in_reach(source)
+
+
+def as_heard(source: Source, held_out_pairs: Pairs, settings: Training) -> tuple[Source, Pairs]:
+    """The pairs with the sound images that the settings ask for: other ones for `score`."""
+    if settings.architecture != "score" or settings.score.heard == "dataset":
+        return source, held_out_pairs
+    if source.recipe.sound_images == "stored":
+        return source, held_out_pairs  # which `check_score` then refuses
+    pairs = pairs_in_reach(source)
+    recipe = heard_recipe(pairs.recipe)
+    heard = InMemory(replace(pairs, recipe=recipe), settings.seed, settings.balance_clips)
+    return heard, replace(held_out_pairs, recipe=recipe)
+
+
 def learnt_from(source: Source, settings: Training, progress: Listener) -> Mapping[str, Any] | None:
-    """What a `reel` keeps of its clips beside weights: their names, and how they cut."""
+    """What a model keeps of its clips beside weights: their names, and of a `reel` how they cut."""
     if settings.architecture == "unet":
         return None
     pairs = pairs_in_reach(source)
+    if settings.architecture == "score":
+        return {"looks": list(pairs.clip_ids)}
     habits = habits_of_pairs(pairs, progress)
     return {
         "looks": list(pairs.clip_ids),

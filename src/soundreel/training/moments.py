@@ -177,8 +177,8 @@ def pairs_in_reach(source: Source) -> Pairs:
     """The pairs of a source. Raises: SettingsError if they are read from shards as they come."""
     if not isinstance(source, InMemory):
         raise SettingsError(
-            "reel learns from neighbouring frames, which shards do not keep together: make a "
-            "dataset folder of them with `soundreel prepare`, or train with --preset default"
+            "reel and score learn from neighbouring frames, which shards do not keep together: "
+            "make a dataset folder with `soundreel prepare`, or train with --preset default"
         )
     return source.pairs
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from soundreel.errors import SettingsError
 from soundreel.settings import explain
 from soundreel.training.reel_settings import ReelSettings
+from soundreel.training.score_settings import ScoreSettings
 
 
 class Training(BaseModel):
@@ -17,15 +18,21 @@ class Training(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # --- the generator (see networks.unet and networks.reel) and the discriminator
-    architecture: Literal["unet", "reel"] = "unet"
-    """unet: pix2pix; reel: made for this task, with looks and reference codes."""
+    architecture: Literal["unet", "reel", "score"] = "unet"
+    """unet: pix2pix; reel: made for this task, with looks and reference codes; score: for the
+    other direction, from the frames of a whole window to its sound, with voices."""
     reel: ReelSettings = ReelSettings()
     """What only `reel` has; of what follows, norms, biases, dropout, sound_channels, scale_to and
     mirror are pix2pix's alone."""
+    score: ScoreSettings = ScoreSettings()
+    """What only `score` has, which has neither what is pix2pix's alone nor any augmentation of
+    sound: that is what it is to make, as it is."""
     size: Literal[64, 128, 256, 512] = 256
-    """Rows and columns of the pictures inside the network; of `reel`'s the longer side."""
+    """Rows and columns of the pictures inside the network; of `reel`'s the longer side. `score`
+    sees small frames always, and makes sound images as large as the recipe's."""
     width: int = Field(64, ge=4, le=256)
-    """Channels after the generator's first layer; of `reel`, an eighth of its widest."""
+    """Channels after the generator's first layer; of `reel` and `score`, an eighth of the
+    widest."""
     discriminator_width: int = Field(64, ge=4, le=256)
     norm: Literal["batch", "frozen-batch", "instance", "group", "none"] = "frozen-batch"
     bias_before_norm: bool = False
@@ -117,21 +124,29 @@ class Training(BaseModel):
             raise ValueError("step_engine = 'graph' needs accumulate = 1 and a batch that is given")
         if any(epoch <= 0 for epoch in self.keep_epochs):
             raise ValueError("keep_epochs must be greater than 0")
-        if self.architecture == "reel":
-            self._check_reel()
+        if self.architecture != "unet":
+            self._check_ours()
         if self.l1_weight == 0 and self.gan_weight == 0:
             raise ValueError("l1_weight and gan_weight are both 0: nothing to learn from")
         return self
 
-    def _check_reel(self) -> None:
+    def _check_ours(self) -> None:
+        ours = self.architecture
         if self.step_engine != "eager":
-            raise ValueError("step_engine must be 'eager' for reel")
+            raise ValueError(f"step_engine must be 'eager' for {ours}")
         if self.scale_to is not None or self.mirror:
             raise ValueError(
-                "scale_to and mirror are pix2pix's: reel never mirrors or crops its pictures"
+                f"scale_to and mirror are pix2pix's: {ours} has settings of its own, see "
+                f"[training.{ours}]"
             )
         if self.accumulate > 1 or self.automatic_batch:
-            raise ValueError("accumulate and automatic_batch are pix2pix's: give reel a batch")
+            raise ValueError(f"accumulate and automatic_batch are pix2pix's: give {ours} a batch")
+        altered = self.gain_db or self.time_mask or self.band_mask or self.jitter_seconds
+        if ours == "score" and altered:
+            raise ValueError(
+                "gain_db, time_mask, band_mask and jitter_seconds alter the sound that is heard, "
+                "and score makes sound: set them to 0"
+            )
 
     def total_steps(self, pairs: int) -> int:
         """How many steps the whole training takes with this many pairs."""
@@ -226,6 +241,45 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "measure_every": 280,
         "checkpoint_every": 560,
         "sheet_every": 560,
+    },
+    # The other direction: from the frames of a window to its sound.
+    "score": {
+        "architecture": "score",
+        "width": 16,
+        "discriminator_width": 24,
+        "batch": 8,
+        "epochs": 30,
+        "learning_rate": 6e-4,
+        "discriminator_learning_rate": 4e-4,
+        "beta1": 0.0,
+        "beta2": 0.99,
+        "schedule": "linear",
+        "l1_weight": 3.0,
+        "gan_weight": 0.3,
+        "ema_decay": 0.998,
+        "precision": "auto",
+        "measure_every": 500,
+        "checkpoint_every": 1_000,
+        "sheet_every": 1_000,
+    },
+    "score-quick": {
+        "architecture": "score",
+        "width": 16,
+        "discriminator_width": 16,
+        "batch": 6,
+        "steps": 1_000,
+        "learning_rate": 6e-4,
+        "discriminator_learning_rate": 4e-4,
+        "beta1": 0.0,
+        "beta2": 0.99,
+        "schedule": "linear",
+        "l1_weight": 3.0,
+        "gan_weight": 0.3,
+        "ema_decay": 0.995,
+        "precision": "auto",
+        "measure_every": 250,
+        "checkpoint_every": 500,
+        "sheet_every": 500,
     },
     "quick": {
         "size": 128,

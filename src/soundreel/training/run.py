@@ -22,7 +22,7 @@ from soundreel.training.batches import pairs_of_each
 from soundreel.training.checkpoint import checkpoints, step_of
 from soundreel.training.folder import RunFolder, begun_run, open_run, rows_until
 from soundreel.training.held_out import MEAN_PAIRS, HeldOut
-from soundreel.training.learner import learner_for, learnt_from
+from soundreel.training.learner import as_heard, learner_for, learnt_from
 from soundreel.training.loop import Loop
 from soundreel.training.presets import Training, training_preset
 from soundreel.training.ranks import Alone, Ranks, join_ranks, leave_ranks
@@ -199,6 +199,7 @@ def train_on_source(
         raise DatasetError(
             f"{out}: the dataset has no pair to train on: see its clips.jsonl for why"
         )
+    source, held_out_pairs = as_heard(source, held_out_pairs, settings)
     ranks = ranks or Alone()
     chosen = ranks.device or torch.device(
         ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device

@@ -96,7 +96,8 @@ class Show:
             f"step {step:,}  ({whose})",
             note,
             [
-                (seen, [see(image) for image in shown.x_BCHW]),
+                # Of a window of frames the newest stands for all.
+                (seen, [see(image if image.dim() == 3 else image[-1]) for image in shown.x_BCHW]),
                 ("generated", [make(image) for image in shown.y_BCHW]),
                 ("truth", [make(image) for image in shown.truth_BCHW]),
                 (f"mean {target}", [mean] * len(shown.labels)),

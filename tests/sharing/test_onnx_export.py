@@ -70,6 +70,7 @@ def test_a_score_takes_frames_and_a_voice(tmp_path):
         "side": 64,
         "width": 4,
         "clips": 2,
+        "harmonies": 3,
     }
     recipe = recipe_from(
         "mel", sound_image_size=64, window_samples=2_048 + 63 * 245, picture_size=64
@@ -79,16 +80,23 @@ def test_a_score_takes_frames_and_a_voice(tmp_path):
         tmp_path / "m", Score(**arguments), arguments, recipe, "picture-to-sound", {}, learnt=learnt
     )
     made = export_onnx(tmp_path / "m", tmp_path / "m.onnx")
-    assert made.inputs == {"frames": ("batch", 5, 3, 64, 64), "voice": ("batch", 32)}
+    assert made.inputs == {
+        "frames": ("batch", 5, 3, 64, 64),
+        "voice": ("batch", 32),
+        "harmony": ("batch", 64, 4),
+    }
     assert made.outputs == {"sound": ("batch", 1, 64, 64)}
     generator = load_model(tmp_path / "m", "fp32", "cpu").generator
     assert isinstance(generator, Score)
     y_BF3HW = noise(3, 5, 3, 64, 64)
-    voice_BV = generator.voice_NV
-    expected = generator(y_BF3HW, voice_BV).numpy()
+    voice_BV, harmony_BSG = generator.voice_NV, noise(3, 64, 4)
+    expected = generator(y_BF3HW, voice_BV, harmony_BSG).numpy()
     assert expected.std() > 0.01
     np.testing.assert_allclose(
-        run(made.out, frames=y_BF3HW, voice=voice_BV), expected, rtol=0, atol=1e-3
+        run(made.out, frames=y_BF3HW, voice=voice_BV, harmony=harmony_BSG),
+        expected,
+        rtol=0,
+        atol=1e-3,
     )
     metadata = {entry.key: entry.value for entry in onnx.load(made.out).metadata_props}
     assert set(json.loads(metadata["soundreel_looks"])) == {"a", "b", "average"}

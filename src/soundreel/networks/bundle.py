@@ -34,6 +34,7 @@ from soundreel.networks.precision import Precision, autocast, resolve_precision
 from soundreel.networks.reel import Reel
 from soundreel.networks.resample import fit_to
 from soundreel.networks.score import Score
+from soundreel.networks.score_voices import SoundCue, average_voice
 from soundreel.networks.unet import UNet
 from soundreel.recipe import Recipe
 from soundreel.settings import explain
@@ -122,20 +123,20 @@ class Model:
         return tuple(n * step_seconds for n in range(generator.frames - 1, -1, -1))
 
     def sound_images(
-        self, y_BF3HW: Tensor, seeds: Sequence[int], voice_BV: Tensor | None = None
+        self, y_BF3HW: Tensor, seeds: Sequence[int], cue: SoundCue | None = None
     ) -> Tensor:
         """Sound images for frames: B x F x 3 x H x W -> B x 1 x S x S, float in [-1, 1].
 
         y_BF3HW: for each sound image the frames at `seen_before_seconds` before its time, at any
         size. S is the recipe's sound image size; `seeds` as in `pictures`.
-        voice_BV: for a `score`, the voices (rows of its `voice_NV`, or mixtures); None: the
-        average one.
+        cue: for a `score`, voices and harmonies (see `score_voices`); None: the average voice,
+        without harmony.
 
         Raises: ModelError if the model goes from sound to picture.
         """
         require_direction(self.folder, self.direction, "picture-to-sound")
         if isinstance(self.generator, Score):
-            return self._compose(self.generator, y_BF3HW, seeds, voice_BV)
+            return self._compose(self.generator, y_BF3HW, seeds, cue)
         assert isinstance(self.generator, UNet)
         made = self._generate(self.generator, y_BF3HW[:, -1], seeds)
         x_BCSS = fit_to(made, self.recipe.sound_image_size)
@@ -162,14 +163,19 @@ class Model:
 
     @torch.inference_mode()
     def _compose(
-        self, score: Score, y_BF3HW: Tensor, seeds: Sequence[int], voice_BV: Tensor | None
+        self, score: Score, y_BF3HW: Tensor, seeds: Sequence[int], cue: SoundCue | None
     ) -> Tensor:
         _check_seeds(y_BF3HW, seeds)
         device = score.voice_NV.device
         small_BCHW = fit_to(y_BF3HW.flatten(0, 1).to(device), score.side)
-        voice_BV = score.voice_NV[-1:].expand(len(seeds), -1) if voice_BV is None else voice_BV
+        if cue is None:
+            cue = average_voice(score).cue(score, self.recipe, [0.0] * len(seeds))
         with autocast(device.type, self.precision):
-            made = score(small_BCHW.unflatten(0, y_BF3HW.shape[:2]), voice_BV.to(device))
+            made = score(
+                small_BCHW.unflatten(0, y_BF3HW.shape[:2]),
+                cue.voice_BV.to(device),
+                cue.harmony_BSG.to(device),
+            )
         return made.float().clamp(-1, 1).cpu()
 
     @torch.inference_mode()

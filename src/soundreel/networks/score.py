@@ -17,11 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from soundreel.networks.harmony import harmony_map
 from soundreel.networks.reel_parts import SLOPE, DrawingBlock, draw_weights, halved_sizes
 
 _SEEN, _VOICE, _STYLE = 96, 32, 192
 _EYE_WIDTHS = (24, 48, 96, 96)
 _ROWS = 4
+#: Of maps with so many rows and more the partials of a sound stand in rows of their own.
+_HARMONY_ROWS = 32
 #: Frames to either side that a convolution over time sees, and how many there are in a row.
 _REACH, _CONVS = 2, 3
 #: Channels over `width`, from the sound image back to where it begins.
@@ -29,7 +32,7 @@ _TIMES_WIDTH = (1, 1, 2, 3, 4, 6, 8)
 
 
 class Score(nn.Module):
-    """Frames of a window and a voice in, the window's sound image out.
+    """Frames of a window, a voice and a harmony in, the window's sound image out.
 
     sound_size: S, rows and columns of the sound image, a multiple of 16.
     frames: F, how many frames of a window are seen.
@@ -37,15 +40,31 @@ class Score(nn.Module):
     side: rows and columns of a frame inside the network.
     width: channels of the last layers; eight times as many are at the first.
     clips: N - 1, training clips, each with a voice; the last voice is the average's.
+    harmonies: Q, how many stretches of the training clips' harmony it remembers.
 
-    A voice is what cannot be seen: a clip's instruments, its key, its mix. Nothing is normalised,
-    so a sound image depends on nothing else in its batch.
+    Voice and harmony are what cannot be seen: a clip's instruments and its mix; its notes (see
+    `harmony`). Nothing is normalised, so a sound image depends on nothing else in its batch.
+
+    harmony_QS, harmony_clip_Q: remembered patterns (as bytes, in time), and of which clip.
+    seen_ND: what was seen in each clip, on average; seen_scale_D: how much that differs.
 
     Raises: ValueError for a sound_size that is no multiple of 16.
     """
 
+    harmony_QS: Tensor
+    harmony_clip_Q: Tensor
+    seen_ND: Tensor
+    seen_scale_D: Tensor
+
     def __init__(
-        self, sound_size: int, frames: int, step: str, side: int, width: int, clips: int
+        self,
+        sound_size: int,
+        frames: int,
+        step: str,
+        side: int,
+        width: int,
+        clips: int,
+        harmonies: int,
     ) -> None:
         super().__init__()
         if sound_size % 16:
@@ -73,14 +92,18 @@ class Score(nn.Module):
         channels = [width * many for many in reversed(times)]
         self.first = nn.Conv1d(_SEEN, channels[0] * _ROWS, 1)
         self.place_CR1 = nn.Parameter(torch.randn(channels[0], _ROWS, 1))
-        self.times = sizes[0][1]
+        self.sizes, self.times = sizes, sizes[0][1]
         self.blocks = nn.ModuleList(
-            DrawingBlock(here, there, _STYLE, size)
+            DrawingBlock(here + (size[0] >= _HARMONY_ROWS), there, _STYLE, size)
             for here, there, size in zip(
                 [channels[0], *channels[:-1]], channels, sizes, strict=True
             )
         )
         self.last = nn.Conv2d(channels[-1], 1, 3, 1, 1)
+        self.register_buffer("harmony_QS", torch.zeros(harmonies, sound_size, dtype=torch.uint8))
+        self.register_buffer("harmony_clip_Q", torch.zeros(harmonies, dtype=torch.long))
+        self.register_buffer("seen_ND", torch.zeros(clips, _SEEN))
+        self.register_buffer("seen_scale_D", torch.ones(_SEEN))
         draw_weights(self)
         self.last.weight.data.mul_(0.1)
 
@@ -102,15 +125,22 @@ class Score(nn.Module):
         seen_BD = self.seen(x_BCHW.flatten(1))
         return seen_BD.unflatten(0, y_BF3HW.shape[:2]).transpose(1, 2)
 
-    def forward(self, y_BF3HW: Tensor, voice_BV: Tensor) -> Tensor:
-        """Sound images: B x F x 3 x H x W, the oldest frame first, B x V -> B x 1 x S x S."""
+    def forward(self, y_BF3HW: Tensor, voice_BV: Tensor, harmony_BSG: Tensor) -> Tensor:
+        """Sound images of frames (the oldest first), voices and harmonies (see `image_harmony`).
+
+        Shape: B x F x 3 x H x W, B x V, B x S x G -> B x 1 x S x S.
+        """
         x_BDF = self.see(y_BF3HW)
         for conv in self.over_time:
             x_BDF = x_BDF + F.leaky_relu(conv(x_BDF), SLOPE)
         style_BY = self.style(torch.cat([x_BDF.mean(2), voice_BV.to(x_BDF.dtype)], 1))
         x_BCT = F.interpolate(self.first(x_BDF), self.times, mode="linear", align_corners=True)
         x_BCRT = x_BCT.unflatten(1, (-1, _ROWS)) + self.place_CR1
-        for block in self.blocks:
+        for block, size in zip(self.blocks, self.sizes, strict=True):
+            if size[0] >= _HARMONY_ROWS:
+                told_B1RT = harmony_map(harmony_BSG, *size).to(x_BCRT.dtype)
+                grown_BCRT = F.interpolate(x_BCRT, size, mode="bilinear", align_corners=False)
+                x_BCRT = torch.cat([grown_BCRT, told_B1RT], 1)
             x_BCRT = block(x_BCRT, style_BY)
         made_B1RT = self.last(x_BCRT)
         square = (self.sound_size, self.sound_size)

@@ -26,6 +26,7 @@ from soundreel.atomic import atomic_file
 from soundreel.errors import ModelError
 from soundreel.networks.bundle import Model, load_model
 from soundreel.networks.folding import can_fold
+from soundreel.networks.harmony import STRETCHES
 from soundreel.networks.reel import Reel
 from soundreel.networks.score import Score
 from soundreel.networks.unet import UNet
@@ -86,7 +87,8 @@ def export_onnx(model_place: str | Path, out: Path, progress: Listener = silent)
     own size, and gives `picture`, B x 3 x S x S in [-1, 1]; the inverse takes `picture` and gives
     `sound`. A `reel` takes `sound` at the recipe's size and `cue`, B x K: a look's numbers and
     then a reference code's. The looks stand in the metadata; zeros are the average code. A
-    `score` takes `frames`, B x F x 3 x side x side, and `voice`, B x V, and gives `sound`.
+    `score` takes `frames`, B x F x 3 x side x side, `voice`, B x V, and `harmony`, B x S x 4, and
+    gives `sound`.
 
     Where ONNX Runtime is installed, the file is run and compared.
 
@@ -139,6 +141,7 @@ def _graph(model: Model) -> Graph:
         examples = {
             "frames": _example(generator.frames, 3, side, side),
             "voice": _example(generator.voice_NV.shape[1]),
+            "harmony": _example(generator.sound_size, STRETCHES),
         }
         return Graph(generator, examples, "sound")
     _require_fixed(model, generator)

@@ -25,8 +25,9 @@ from soundreel.training.source import InMemory
 
 #: Rows and columns of the frames that `score` sees.
 SEEN_SIDE = 64
-#: Even draws that a window needs: one for its voice, one for the mirror.
-EVEN_DRAWS = 2
+#: Even draws that a window needs: one for its voice, one for the mirror, one for
+#: its harmony.
+EVEN_DRAWS = 3
 _MOST_FRAMES = 32
 _AT_ONCE = 256
 
@@ -74,6 +75,7 @@ class Seen:
     """
 
     def __init__(self, pairs: Pairs, sight: Sight, places: np.ndarray | None = None) -> None:
+        self.sight = sight
         wanted = np.arange(len(pairs)) if places is None else places
         before_WF = frames_before(pairs, sight)[wanted]
         needed_M, row_WF = np.unique(before_WF, return_inverse=True)

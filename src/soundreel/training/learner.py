@@ -89,9 +89,10 @@ def learner_for(
         check_score(source, direction)
         pairs = pairs_in_reach(source)
         sight = sight_for(pairs, settings.score.step_seconds)
-        score = ScoreNetworks(settings, pairs, sight, precision, device, ranks)
+        seen = Seen(pairs, sight)
+        score = ScoreNetworks(settings, pairs, seen, precision, device, ranks)
         assert isinstance(source, InMemory)
-        return score, WindowBatches(source, settings, Seen(pairs, sight), ranks, device)
+        return score, WindowBatches(source, settings, seen, ranks, device)
     if settings.architecture == "unet":
         networks = Networks(settings, direction, precision, device, ranks)
         return networks, Batches(source, settings, direction, ranks, device)

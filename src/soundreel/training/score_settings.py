@@ -20,6 +20,10 @@ class ScoreSettings(BaseModel):
     """Between the frames of a window that are seen; of a dataset with fewer, its own step."""
     voice_dropout: float = Field(default=0.15, ge=0, lt=1)
     """Share of windows that are made with the average voice in place of their clip's own."""
+    harmony_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of windows that are made without being told their harmony."""
+    remembered_seconds: float = Field(default=60.0, gt=0, le=3600)
+    """Of each training clip the harmony of so long from its beginning is remembered."""
     mirror: bool = True
     """Half of the windows are seen in a mirror."""
     onset_weight: float = Field(default=2.0, ge=0)

@@ -6,11 +6,13 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from soundreel.dataset.loading import Pairs
+from soundreel.networks.harmony import STRETCHES, as_bytes, harmony_of, image_harmony
 from soundreel.networks.losses import l1_loss
 from soundreel.networks.model_folder import Architecture
 from soundreel.networks.precision import Precision, autocast
@@ -18,11 +20,21 @@ from soundreel.networks.reel_losses import feature_l1, pyramid_l1
 from soundreel.networks.score import Score
 from soundreel.networks.score_judge import ScoreJudge
 from soundreel.networks.score_losses import onset_l1
+from soundreel.networks.score_voices import clips_voice, nearest_clips
 from soundreel.seeding import seed_for
-from soundreel.training.histories import SEEN_SIDE, Sight, Windows
+from soundreel.sound.representation import columns_from
+from soundreel.timeline import exact_seconds, samples_before
+from soundreel.training.evenly import spread
+from soundreel.training.histories import SEEN_SIDE, Seen, Sight, Windows
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone, Ranks
 from soundreel.training.step import rate_share, set_rate
+
+#: Windows that the look of the training clips is learnt from.
+_SEEN_PAIRS, _AT_ONCE = 512, 32
+_LIKE_NONE = 1e6
+#: When measured, as if the window ended here in a film.
+_PLAYED_SECONDS = 8.0
 
 
 class ScoreNetworks:
@@ -38,17 +50,21 @@ class ScoreNetworks:
         self,
         settings: Training,
         pairs: Pairs,
-        sight: Sight,
+        seen: Seen,
         precision: Precision,
         device: torch.device,
         ranks: Ranks | None = None,
     ) -> None:
-        """Networks for these training pairs: a voice for each of their clips."""
+        """Networks for these training pairs: a voice for each of their clips.
+
+        seen: the frames of all the pairs' windows.
+        """
         self.settings = settings
         self.precision: Precision = precision
         self.device = device
         self.ranks = ranks or Alone()
-        self.arguments = score_arguments(settings, pairs, sight)
+        harmony_QS, clip_Q = remembered_harmony(pairs, settings.score.remembered_seconds)
+        self.arguments = score_arguments(settings, pairs, seen.sight, len(clip_Q))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(settings.seed, "weights"))
             self.generator = Score(**self.arguments)
@@ -68,7 +84,12 @@ class ScoreNetworks:
         self.discriminator_optimizer = self._adam(
             list(self.discriminator.parameters()), settings.discriminator_learning_rate
         )
+        self.generator.harmony_QS.copy_(harmony_QS)
+        self.generator.harmony_clip_Q.copy_(clip_Q)
         self.averaged = copy.deepcopy(self.generator) if settings.ema_decay else None
+        self._pairs, self._seen = pairs, seen
+        self._remembered_at: int | None = None
+        self._steps = 0
 
     @property
     def best_generator(self) -> Score:
@@ -89,6 +110,7 @@ class ScoreNetworks:
         losses = self._learn(batch)
         # Early on the average forgets faster, or it would remember the random weights for long.
         self._average(1 - min(settings.ema_decay, (1 + step) / (10 + step)))
+        self._steps += 1
         return losses
 
     def _learn(self, batch: Windows) -> Tensor:
@@ -97,8 +119,13 @@ class ScoreNetworks:
         average_B = (batch.even_BD[:, 0] < score.voice_dropout).to(self.device)
         clip_B = batch.clip_B.to(self.device)
         voice_B = torch.where(average_B, generator.average_voice, clip_B)
+        harmony_BSG = image_harmony(truth_B1SS)
+        untold_B = (batch.even_BD[:, 2] < score.harmony_dropout).to(self.device)
+        harmony_BSG = torch.where(untold_B[:, None, None], 0.0, harmony_BSG)
         with self._autocast():
-            y_B1SS = generator(batch.seen_BF3HW.to(self.device), generator.voice_NV[voice_B])
+            y_B1SS = generator(
+                batch.seen_BF3HW.to(self.device), generator.voice_NV[voice_B], harmony_BSG
+            )
         y_B1SS = y_B1SS.float()
         zero = torch.zeros((), device=self.device)
         judged = fooled = features = zero
@@ -143,16 +170,46 @@ class ScoreNetworks:
         judge.requires_grad_(True)
         return -made.score_BP.float().mean(), features
 
+    @torch.no_grad()
     def remember(self) -> None:
-        """Nothing: a `score` remembers no training frames."""
+        """Find what is seen in each training clip, on average, as it is seen now."""
+        if self._remembered_at == self._steps:
+            return
+        generator, clip_N = self.best_generator, self._pairs.clip_N
+        places = spread(len(clip_N), _SEEN_PAIRS)
+        seen_BD = torch.cat(
+            [
+                generator.see(self._seen.windows(part).to(self.device)).float().mean(2)
+                for part in np.array_split(places, -(-len(places) // _AT_ONCE))
+            ]
+        )
+        clip_B = torch.from_numpy(clip_N[places]).to(self.device)
+        for filled in {self.generator, generator}:
+            filled.seen_scale_D.copy_(seen_BD.std(0, correction=0) + 1e-3)
+            for clip in range(len(filled.seen_ND)):
+                # A clip too short to be among those places looks like none.
+                of_clip = seen_BD[clip_B == clip]
+                filled.seen_ND[clip] = of_clip.mean(0) if len(of_clip) else _LIKE_NONE
+        self._remembered_at = self._steps
 
     @torch.inference_mode()
     def generate(self, x_BF3HW: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Sound images in the average voice, B x 1 x S x S, float32 in [-1, 1], on the CPU."""
-        generator = self.best_generator.eval()
-        voice_BV = generator.voice_NV[-1:].expand(len(x_BF3HW), -1)
+        """Sound images as the saved model would make them, float32 in [-1, 1], on the CPU.
+
+        In the voice of the training clip that looks most like each window, and with the harmony
+        of that clip's beginning. Shape: B x F x 3 x H x W -> B x 1 x S x S.
+        """
+        self.remember()
+        generator, recipe = self.best_generator.eval(), self._pairs.recipe
+        x_BF3HW = x_BF3HW.to(self.device)
+        cues = [
+            clips_voice(generator, {int(clip): 1.0}).cue(generator, recipe, [_PLAYED_SECONDS])
+            for clip in nearest_clips(generator, x_BF3HW)
+        ]
+        voice_BV = torch.cat([cue.voice_BV for cue in cues])
+        harmony_BSG = torch.cat([cue.harmony_BSG for cue in cues])
         with self._autocast():
-            made_B1SS = generator(x_BF3HW.to(self.device), voice_BV)
+            made_B1SS = generator(x_BF3HW, voice_BV, harmony_BSG)
         return made_B1SS.float().clamp(-1, 1).cpu()
 
     def _take_step(
@@ -183,7 +240,32 @@ class ScoreNetworks:
         )
 
 
-def score_arguments(settings: Training, pairs: Pairs, sight: Sight) -> dict[str, Any]:
+def remembered_harmony(pairs: Pairs, most_seconds: float) -> tuple[Tensor, Tensor]:
+    """The harmony of the clips' sounds from their beginnings: Q x S bytes, and Q clips.
+
+    Of each clip at most `most_seconds`, a row for each stretch (see `harmony`).
+    """
+    recipe = pairs.recipe
+    columns = recipe.sound_image_size // STRETCHES
+    stretch_samples = columns * recipe.hop_samples
+    most_samples = samples_before(exact_seconds(most_seconds), recipe.sample_rate_hz)
+    kept, clips = [], []
+    for clip, sound in enumerate(pairs.sounds):
+        stretches = min(len(sound), most_samples) // stretch_samples
+        if not stretches:
+            continue
+        sound_N = torch.from_numpy(np.asarray(sound))
+        level_SK = columns_from(sound_N, 0, stretches * columns, recipe)
+        mean_SQ = level_SK.unflatten(1, (stretches, columns)).mean(2)
+        kept.append(as_bytes(harmony_of(mean_SQ[None])[0].T))
+        clips.append(torch.full((stretches,), clip))
+    empty = torch.empty(0, recipe.sound_image_size, dtype=torch.uint8)
+    return torch.cat([empty, *kept]), torch.cat([torch.empty(0, dtype=torch.long), *clips])
+
+
+def score_arguments(
+    settings: Training, pairs: Pairs, sight: Sight, harmonies: int
+) -> dict[str, Any]:
     """What `Score` is made with; kept in the model's config."""
     return {
         "sound_size": pairs.recipe.sound_image_size,
@@ -192,4 +274,5 @@ def score_arguments(settings: Training, pairs: Pairs, sight: Sight) -> dict[str,
         "side": SEEN_SIDE,
         "width": settings.width,
         "clips": len(pairs.clip_ids),
+        "harmonies": harmonies,
     }

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from soundreel.editing.remixing import remix
     from soundreel.errors import SoundreelError
     from soundreel.recipe import Recipe, recipe_from
+    from soundreel.rendering.looping import loop
     from soundreel.rendering.movie import render
+    from soundreel.rendering.sonifying import sonify
     from soundreel.sharing.export import export
     from soundreel.sharing.pull import pull
     from soundreel.sharing.push import push
@@ -48,6 +50,8 @@ _HOMES = {
     "look": "soundreel.training.new_look:learn_look",
     "render": "soundreel.rendering.movie",
     "remix": "soundreel.editing.remixing",
+    "sonify": "soundreel.rendering.sonifying",
+    "loop": "soundreel.rendering.looping",
     "ask": "soundreel.asking.verb",
     "push": "soundreel.sharing.push",
     "pull": "soundreel.sharing.pull",
@@ -65,12 +69,14 @@ __all__ = [
     "fetch",
     "inspect",
     "look",
+    "loop",
     "prepare",
     "pull",
     "push",
     "recipe_from",
     "remix",
     "render",
+    "sonify",
     "train",
 ]
 

@@ -24,7 +24,9 @@ from soundreel.command_line.datasets import export, fetch, inspect, prepare
 from soundreel.command_line.demonstration import demo
 from soundreel.command_line.evidence import ask
 from soundreel.command_line.films import remix, render
+from soundreel.command_line.looping import loop
 from soundreel.command_line.sharing import push
+from soundreel.command_line.sounds import sonify
 from soundreel.command_line.training import look, train
 from soundreel.errors import SoundreelError, storage_errors
 from soundreel.threads import let_threads_rest
@@ -40,7 +42,7 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,  # `main` says what was kept
 )
-for verb in (fetch, prepare, inspect, export, train, look, remix, ask, push, demo):
+for verb in (fetch, prepare, inspect, export, train, look, remix, sonify, loop, ask, push, demo):
     app.command(verb)
 app.command(render, usage="Usage: soundreel render [OPTIONS] [MODEL] SONG")
 

@@ -32,6 +32,7 @@ ARGUMENTS = {
     "width": 4,
     "clips": 3,
     "harmonies": 8,
+    "looks": 3,
 }
 
 
@@ -204,7 +205,8 @@ def test_the_nearest_clip_is_the_one_that_was_seen() -> None:
     network = score()
     y_BF3HW = torch.stack([frames(n)[0] * 0.2 + level for n, level in enumerate((-0.8, 0, 0.8))])
     seen_BD = network.see(y_BF3HW).mean(2)
-    network.seen_ND.copy_(seen_BD)
+    network.seen_PD.copy_(seen_BD)
+    network.seen_clip_P.copy_(torch.tensor([2, 0, 1]))
     network.seen_scale_D.copy_(seen_BD.std(0) + 1e-3)
     again = y_BF3HW + 0.02 * frames(11)
-    assert nearest_clips(network, again).tolist() == [0, 1, 2]
+    assert nearest_clips(network, again).tolist() == [2, 0, 1]

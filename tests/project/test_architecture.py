@@ -154,6 +154,7 @@ def test_the_verbs_of_the_command_line_are_functions_of_the_package():
 
     verbs = {name for name in app if not name.startswith("-")}
     making = {"fetch", "prepare", "inspect", "export", "train", "look", "render", "remix"}
+    making |= {"sonify", "loop"}
     assert verbs == making | {"ask", "push", "demo"}
     for verb in verbs:
         assert callable(getattr(soundreel, verb))

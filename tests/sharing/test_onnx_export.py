@@ -71,6 +71,7 @@ def test_a_score_takes_frames_and_a_voice(tmp_path):
         "width": 4,
         "clips": 2,
         "harmonies": 3,
+        "looks": 2,
     }
     recipe = recipe_from(
         "mel", sound_image_size=64, window_samples=2_048 + 63 * 245, picture_size=64

@@ -36,6 +36,15 @@ class Question(BaseModel):
     """At most this many moments of each unseen song are given to a model."""
     delta_model: float = Field(default=0.10, gt=0, lt=1)
     """The smallest effect of interest of a model, in score units."""
+    delta_cycle: float = Field(default=0.10, gt=0, lt=1)
+    """The same of a song composed of a film: .1 means that a piece of the own song is the nearer
+    one in 55 of 100 comparisons with another song's."""
+    cycle_fps: Seconds = Fraction(15)
+    """Frames a second of the films that songs are composed of, with --inverse."""
+    cycle_seconds: Seconds = Fraction(60)
+    """At most so much of each unseen song is filmed for that."""
+    cycle_piece_seconds: Seconds = Fraction(8)
+    """The verdict rests on pieces so long."""
 
     @field_validator("every_seconds")
     @classmethod
@@ -43,6 +52,20 @@ class Question(BaseModel):
         if not Fraction(1, 10) <= every_seconds <= 2:
             raise ValueError("every_seconds must be from 0.1 to 2")
         return every_seconds
+
+    @field_validator("cycle_fps")
+    @classmethod
+    def _frames(cls, cycle_fps: Fraction) -> Fraction:
+        if not 1 <= cycle_fps <= 60:
+            raise ValueError("cycle_fps must be from 1 to 60")
+        return cycle_fps
+
+    @field_validator("cycle_seconds", "cycle_piece_seconds")
+    @classmethod
+    def _long_enough(cls, seconds: Fraction) -> Fraction:
+        if not 2 <= seconds <= 3_600:
+            raise ValueError("cycle_seconds and cycle_piece_seconds must be from 2 to 3600")
+        return seconds
 
 
 def question_from(**changes: Any) -> Question:

@@ -17,6 +17,8 @@ from soundreel.asking.calibration_question import (
     calibration_json,
     calibration_report,
 )
+from soundreel.asking.cycle_page import cycle_json, cycle_section
+from soundreel.asking.cycle_question import ask_cycle, inverse_for
 from soundreel.asking.dataset_page import answer_json, dataset_report
 from soundreel.asking.dataset_question import ask_clips
 from soundreel.asking.film_page import film_json, film_report
@@ -37,6 +39,7 @@ def ask(
     *what: str | Path,
     out: Path = Path("evidence.html"),
     model: str | Path | None = None,
+    inverse: str | Path | None = None,
     controls: int = 0,
     film: bool = False,
     against: bool = False,
@@ -51,6 +54,8 @@ def ask(
     what: a dataset folder, or video files and folders of them.
     model: a model or run folder, or `hf://owner/name`: does it use the songs that the dataset
         (one folder) held out?
+    inverse: with a model: one from picture to sound. Films that the model makes of the held-out
+        songs become songs again: is the original the nearest to it?
     controls: with a model: so many like it are trained on swapped songs, to compare.
     film: `what` are films of any make: are sound and picture in step?
     against: `what` are reports of earlier questions: all of them in one table.
@@ -78,6 +83,11 @@ def ask(
     kinds = [name for name, on in asked.items() if on]
     if len(kinds) > 1:
         raise SettingsError(f"ask: {' and '.join(kinds)} are different questions: ask one")
+    if inverse is not None and model is None:
+        raise SettingsError(
+            "ask --inverse: composes songs of the films that a model makes: name that model with "
+            "--model, too"
+        )
     if calibrate is not None:
         if what:
             raise SettingsError(f"ask --calibrate: makes its own corpora: leave {what[0]} out")
@@ -89,7 +99,7 @@ def ask(
     if film:
         return _of_films(what, out, question, workers, progress)
     if model is not None:
-        return _of_model(what, model, controls, stems, out, question, workers, progress)
+        return _of_model(what, model, inverse, controls, stems, out, question, workers, progress)
     answer = ask_clips(what, out, question, workers, progress)
     title = f"Does the music make the video? {_named(what)}"
     report = dataset_report(answer, title, _now())
@@ -112,6 +122,7 @@ def ask(
 def _of_model(
     what: Sequence[str | Path],
     model: str | Path,
+    inverse: str | Path | None,
     controls: int,
     stems: Path | None,
     out: Path,
@@ -125,6 +136,9 @@ def _of_model(
             "the dataset that it was trained on"
         )
     place = local_model(model, progress)
+    composer = None
+    if inverse is not None:
+        composer = inverse_for(what[0], local_model(inverse, progress))
     answer = ask_model(what[0], place, out, question, controls, stems, workers, progress)
     folder = answer.model.folder
     name = folder.parent.name if folder.name in ("model", "best") else folder.name
@@ -133,6 +147,11 @@ def _of_model(
         name = str(address)
     report = model_report(answer, f"Does {name} use the music?", _now())
     numbers = {"name": name, **model_json(answer)}
+    if composer is not None and not answer.leaks:
+        cycled = ask_cycle(answer.dataset, answer.model, composer, out, question, progress)
+        *before, material = report.sections
+        report = replace(report, sections=(*before, cycle_section(cycled), material))
+        numbers["cycle"] = cycle_json(cycled)
     return _written(out, "model", report, numbers, answer.verdict, ())
 
 

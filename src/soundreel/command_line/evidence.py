@@ -17,6 +17,7 @@ def ask(
     *what: str,
     out: Path = Path("evidence.html"),
     model: str | None = None,
+    inverse: str | None = None,
     controls: int = 0,
     film: Annotated[bool, Parameter(negative="")] = False,
     against: Annotated[bool, Parameter(negative="")] = False,
@@ -42,6 +43,9 @@ def ask(
     model
         A model or run folder, or hf://owner/name: does it use the songs of the dataset that it
         never heard?
+    inverse
+        With --model: one from picture to sound. It composes a song of each film that the model
+        makes of a song it never heard: is the original the nearest to it?
     controls
         With --model: train so many models like it on swapped songs, to compare (3 or more).
     film
@@ -77,6 +81,7 @@ def ask(
         *what,
         out=out,
         model=model,
+        inverse=inverse,
         controls=controls,
         film=film,
         against=against,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import safetensors
 import torch
@@ -63,6 +63,15 @@ class Model:
     precision: Precision
 
     @property
+    def painter(self) -> UNet | Reel:
+        """The generator of a model that makes pictures.
+
+        Raises: ModelError if it goes from picture to sound.
+        """
+        require_direction(self.folder, self.direction, "sound-to-picture")
+        return cast(UNet | Reel, self.generator)
+
+    @property
     def architecture(self) -> Architecture:
         """Which generator it is."""
         return self.config["architecture"]
@@ -107,8 +116,7 @@ class Model:
         require_direction(self.folder, self.direction, "sound-to-picture")
         if isinstance(self.generator, Reel):
             return self._draw(self.generator, x_B1SS, seeds, cue_BK)
-        assert isinstance(self.generator, UNet)
-        return self._generate(self.generator, x_B1SS, seeds)
+        return self._generate(cast(UNet, self.generator), x_B1SS, seeds)
 
     @property
     def seen_before_seconds(self) -> tuple[Fraction, ...]:
@@ -137,8 +145,7 @@ class Model:
         require_direction(self.folder, self.direction, "picture-to-sound")
         if isinstance(self.generator, Score):
             return self._compose(self.generator, y_BF3HW, seeds, cue)
-        assert isinstance(self.generator, UNet)
-        made = self._generate(self.generator, y_BF3HW[:, -1], seeds)
+        made = self._generate(cast(UNet, self.generator), y_BF3HW[:, -1], seeds)
         x_BCSS = fit_to(made, self.recipe.sound_image_size)
         return x_BCSS.mean(1, keepdim=True)
 

@@ -46,14 +46,16 @@ class Score(nn.Module):
     `harmony`). Nothing is normalised, so a sound image depends on nothing else in its batch.
 
     harmony_QS, harmony_clip_Q: remembered patterns (as bytes, in time), and of which clip.
-    seen_ND: what was seen in each clip, on average; seen_scale_D: how much that differs.
+    looks: P, how many windows it remembers the look of. seen_PD: what was seen in them;
+    seen_clip_P: of which clip they are; seen_scale_D: how much what is seen differs.
 
     Raises: ValueError for a sound_size that is no multiple of 16.
     """
 
     harmony_QS: Tensor
     harmony_clip_Q: Tensor
-    seen_ND: Tensor
+    seen_PD: Tensor
+    seen_clip_P: Tensor
     seen_scale_D: Tensor
 
     def __init__(
@@ -65,6 +67,7 @@ class Score(nn.Module):
         width: int,
         clips: int,
         harmonies: int,
+        looks: int,
     ) -> None:
         super().__init__()
         if sound_size % 16:
@@ -102,7 +105,8 @@ class Score(nn.Module):
         self.last = nn.Conv2d(channels[-1], 1, 3, 1, 1)
         self.register_buffer("harmony_QS", torch.zeros(harmonies, sound_size, dtype=torch.uint8))
         self.register_buffer("harmony_clip_Q", torch.zeros(harmonies, dtype=torch.long))
-        self.register_buffer("seen_ND", torch.zeros(clips, _SEEN))
+        self.register_buffer("seen_PD", torch.zeros(looks, _SEEN))
+        self.register_buffer("seen_clip_P", torch.zeros(looks, dtype=torch.long))
         self.register_buffer("seen_scale_D", torch.ones(_SEEN))
         draw_weights(self)
         self.last.weight.data.mul_(0.1)

@@ -62,22 +62,28 @@ def average_voice(score: Score) -> Voice:
 
 
 def clips_voice(score: Score, shares: Mapping[int, float], begin_stretch: int = 0) -> Voice:
-    """The voice of training clips (places -> shares); the harmony is that of the largest share."""
+    """The mixed voice of places -> shares; the harmony is that of the clip with the largest.
+
+    The last place is the average voice, which has none.
+    """
     total = sum(shares.values())
     voice_V = sum(
         (share / total * score.voice_NV[clip] for clip, share in shares.items()),
         start=torch.zeros_like(score.voice_NV[0]),
     )
-    return Voice(voice_V, max(shares, key=lambda clip: shares[clip]), begin_stretch)
+    clips = [place for place in shares if place != score.average_voice]
+    harmony = max(clips, key=lambda clip: shares[clip]) if clips else None
+    return Voice(voice_V, harmony, begin_stretch)
 
 
 @torch.inference_mode()
 def nearest_clips(score: Score, y_BF3HW: Tensor) -> Tensor:
-    """The training clip that looks most like each window of frames: B places.
+    """The training clip with the window that looks most like each window of frames: B places.
 
-    By what the network sees in frames, averaged over the window: the nearest average of a clip,
-    each number over how much it differs between training frames.
+    By what the network sees in frames, averaged over the window, each number over how much it
+    differs between training windows. Clips begin darkly and end brightly: that is why a window is
+    compared with windows, and not with clips' averages.
     """
     seen_BD = score.see(y_BF3HW).float().mean(2)
-    apart_BN = torch.cdist(seen_BD / score.seen_scale_D, score.seen_ND / score.seen_scale_D)
-    return apart_BN.argmin(1)
+    apart_BP = torch.cdist(seen_BD / score.seen_scale_D, score.seen_PD / score.seen_scale_D)
+    return score.seen_clip_P[apart_BP.argmin(1)]

@@ -26,7 +26,7 @@ class ScoreSettings(BaseModel):
     """Of each training clip the harmony of so long from its beginning is remembered."""
     mirror: bool = True
     """Half of the windows are seen in a mirror."""
-    onset_weight: float = Field(default=2.0, ge=0)
+    onset_weight: float = Field(default=8.0, ge=0)
     """Of the difference in how bands rise and fall from column to column, at several widths."""
     feature_weight: float = Field(default=1.0, ge=0)
     """Of the difference in what the discriminator sees in the made and in the true image."""

@@ -30,9 +30,8 @@ from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone, Ranks
 from soundreel.training.step import rate_share, set_rate
 
-#: Windows that the look of the training clips is learnt from.
-_SEEN_PAIRS, _AT_ONCE = 512, 32
-_LIKE_NONE = 1e6
+#: Windows of the training clips whose look is remembered.
+_LOOKS, _AT_ONCE = 1_024, 32
 #: When measured, as if the window ended here in a film.
 _PLAYED_SECONDS = 8.0
 
@@ -63,8 +62,11 @@ class ScoreNetworks:
         self.precision: Precision = precision
         self.device = device
         self.ranks = ranks or Alone()
+        self._places_P = spread(len(pairs), _LOOKS)
         harmony_QS, clip_Q = remembered_harmony(pairs, settings.score.remembered_seconds)
-        self.arguments = score_arguments(settings, pairs, seen.sight, len(clip_Q))
+        self.arguments = score_arguments(
+            settings, pairs, seen.sight, len(clip_Q), len(self._places_P)
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(settings.seed, "weights"))
             self.generator = Score(**self.arguments)
@@ -172,24 +174,20 @@ class ScoreNetworks:
 
     @torch.no_grad()
     def remember(self) -> None:
-        """Find what is seen in each training clip, on average, as it is seen now."""
+        """Find what is seen in windows of the training clips, as it is seen now."""
         if self._remembered_at == self._steps:
             return
-        generator, clip_N = self.best_generator, self._pairs.clip_N
-        places = spread(len(clip_N), _SEEN_PAIRS)
+        generator, places = self.best_generator, self._places_P
         seen_BD = torch.cat(
             [
                 generator.see(self._seen.windows(part).to(self.device)).float().mean(2)
                 for part in np.array_split(places, -(-len(places) // _AT_ONCE))
             ]
         )
-        clip_B = torch.from_numpy(clip_N[places]).to(self.device)
         for filled in {self.generator, generator}:
+            filled.seen_PD.copy_(seen_BD)
+            filled.seen_clip_P.copy_(torch.from_numpy(self._pairs.clip_N[places]))
             filled.seen_scale_D.copy_(seen_BD.std(0, correction=0) + 1e-3)
-            for clip in range(len(filled.seen_ND)):
-                # A clip too short to be among those places looks like none.
-                of_clip = seen_BD[clip_B == clip]
-                filled.seen_ND[clip] = of_clip.mean(0) if len(of_clip) else _LIKE_NONE
         self._remembered_at = self._steps
 
     @torch.inference_mode()
@@ -264,7 +262,7 @@ def remembered_harmony(pairs: Pairs, most_seconds: float) -> tuple[Tensor, Tenso
 
 
 def score_arguments(
-    settings: Training, pairs: Pairs, sight: Sight, harmonies: int
+    settings: Training, pairs: Pairs, sight: Sight, harmonies: int, looks: int
 ) -> dict[str, Any]:
     """What `Score` is made with; kept in the model's config."""
     return {
@@ -275,4 +273,5 @@ def score_arguments(
         "width": settings.width,
         "clips": len(pairs.clip_ids),
         "harmonies": harmonies,
+        "looks": looks,
     }

@@ -46,11 +46,11 @@ def levels_of(model: Model, progress: Listener = silent) -> dict[str, Levels]:
     """
     weights = str(model.config.get("weights_sha256"))
     kept_as = f"int8-{_EDITION}"
-    names = layer_names(model.generator)
+    names = layer_names(model.painter)
     known = _parsed(read_kept(model.folder, weights, kept_as), names)
     if known is not None:
         return known
-    found = find_levels(model.generator, calibration_windows(model.recipe), progress)
+    found = find_levels(model.painter, calibration_windows(model.recipe), progress)
     rows = {name: [each.step, each.below] for name, each in found.items()}
     keep(model.folder, weights, kept_as, rows)
     return found

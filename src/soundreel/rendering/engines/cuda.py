@@ -38,7 +38,7 @@ def open_cuda(folder: Path, device: str = "auto") -> Engine:
         raise EngineUnavailable("cuda needs a CUDA device: there is none here")
     model = load_model(folder, "auto", "cuda" if device == "auto" else device)
     require_fixed_network(model, "cuda")
-    generator = model.generator
+    generator = model.painter
     # Where pictures begin: what is copied into these is what the graph computes with.
     if isinstance(generator, Reel):
         if model.precision == "bf16":

@@ -139,7 +139,7 @@ def require_fixed_network(model: Model, name: EngineName) -> None:
     Engines that compute ahead what does not change need norms that can be folded, and no noise.
     A reel has neither.
     """
-    generator = model.generator
+    generator = model.painter
     if isinstance(generator, Reel):
         return
     if generator.depends_on_noise:

@@ -55,7 +55,7 @@ def open_openvino(
     require_fixed_network(model, name)
     levels = levels_of(model, progress) if name == "openvino-int8" else None
     lanes = torch.get_num_threads() if lanes is None else lanes
-    generator = model.generator
+    generator = model.painter
     if isinstance(generator, Reel):
         graph = reel_graph(openvino, generator, batch, levels)
         inputs, cue_numbers = partial(_heard, generator), generator.cue_numbers

@@ -40,7 +40,7 @@ def open_torch(
     Raises: ModelError if it cannot be read.
     """
     model = load_model(folder, precision, device)
-    generator = model.generator
+    generator = model.painter
     on_cpu = next(generator.parameters()).device.type == "cpu"
     lanes = torch.get_num_threads() if on_cpu else 1
     if not isinstance(generator, Reel):
@@ -69,7 +69,7 @@ def open_compiled(folder: Path) -> Engine:
         raise EngineUnavailable("compiled needs a C++ compiler: install g++")
     model = load_model(folder, "auto", "cpu")
     require_fixed_network(model, "compiled")
-    generator = model.generator
+    generator = model.painter
     dtype = torch.bfloat16 if model.precision == "bf16" else torch.float32
     if isinstance(generator, Reel):
         pictures, size = _compiled_reel(generator, dtype), generator.sound_size

@@ -44,10 +44,8 @@ def model(tmp_path_factory) -> Model:
     """Three clips, dark, grey and bright, with a harmony each."""
     torch.manual_seed(0)
     score = Score(**ARGUMENTS).requires_grad_(False)
-    seen = [
-        torch.from_numpy(np.array(film(level, 3))).permute(0, 3, 1, 2)[None] for level in LEVELS
-    ]
-    seen_PD = score.see(torch.cat(seen).float() / 127.5 - 1).mean(2)
+    seen_BFHW3 = torch.from_numpy(np.array([film(level, 3) for level in LEVELS]))
+    seen_PD = score.see(seen_BFHW3.permute(0, 1, 4, 2, 3).float() / 127.5 - 1).mean(2)
     score.seen_PD.copy_(seen_PD)
     score.seen_clip_P.copy_(torch.arange(3))
     score.seen_scale_D.copy_(seen_PD.std(0) + 1e-3)
@@ -63,7 +61,9 @@ def nobody_asks() -> torch.Tensor:
     raise AssertionError("a named voice needs no frames")
 
 
-@pytest.mark.parametrize(("level", "name"), zip(LEVELS, ("dark", "grey", "bright"), strict=True))
+@pytest.mark.parametrize(
+    ("level", "name"), list(zip(LEVELS, ("dark", "grey", "bright"), strict=True))
+)
 def test_auto_is_the_clip_that_looks_alike(model: Model, level: int, name: str) -> None:
     chosen, frames = voicing_of_frames(model, None, film(level), FPS)
     assert chosen.name == f"auto -> {name}"
@@ -118,7 +118,10 @@ def test_no_frames_and_models_without_voices_have_none(model: Model, tmp_path: P
     chosen, frames = voicing_of_frames(model, None, [], FPS)
     assert chosen.name == ""
     assert list(frames) == []
-    arguments = {"size": 64, "in_channels": 3, "out_channels": 1, "width": 4}
+    arguments: dict[str, Any] = {
+        **{"size": 64, "in_channels": 3, "out_channels": 1, "width": 4},
+        "norm": "frozen-batch",
+    }
     save_model(tmp_path / "u", UNet(**arguments), arguments, RECIPE, "picture-to-sound", {})
     unet = load_model(tmp_path / "u", "fp32", "cpu")
     assert voicing(unet, None, nobody_asks).cue([Fraction(1)]) is None

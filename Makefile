@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# All that run by themselves: three need a run, a song or a dataset to be given, one keeps what
+# All that run by themselves: four need a run, a song or a dataset to be given, one keeps what
 # another found, one makes the model in the box.
-BENCHMARKS := $(filter-out benchmarks/box.py benchmarks/epochs_side_by_side.py benchmarks/generators.py benchmarks/keep_calibration.py benchmarks/smoothing.py,$(shell grep -l __main__ benchmarks/*.py))
+BENCHMARKS := $(filter-out benchmarks/box.py benchmarks/composing.py benchmarks/epochs_side_by_side.py benchmarks/generators.py benchmarks/keep_calibration.py benchmarks/smoothing.py,$(shell grep -l __main__ benchmarks/*.py))
 
 # Two processes beside each other, a thread in each; a file's tests stay together, for what they
 # share is made once.

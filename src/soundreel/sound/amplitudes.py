@@ -23,6 +23,8 @@ _OVERLAP = 3
 _OWN_SHARE = 0.5
 #: Steps towards densities whose bands have the levels asked. More change nothing that is heard.
 _MEL_STEPS = 8
+#: A band reaches few frequencies: products of all with all would be mostly of zeros.
+_BANDS_AT_A_TIME = 32
 #: Far below every floor, so that silence can be divided by.
 _LEAST_DENSITY = 1e-30
 
@@ -164,26 +166,45 @@ def _linear_from_mel(band_KS: Tensor, recipe: Recipe) -> Tensor:
     Richardson's and Lucy's steps (1972, 1974), which keep what is positive positive, from the
     bands spread over their own frequencies.
     """
-    filter_SF = _filters(
+    parts = _filters(
         recipe.sample_rate_hz,
         recipe.fft_samples,
         recipe.sound_image_size,
         recipe.mel_low_hz,
         recipe.mel_high_hz,
-    ).to(band_KS)
-    reach_F = filter_SF.sum(0)
-    heard_F = reach_F > 0
-    per_reach_F = torch.where(heard_F, 1 / reach_F.clamp(min=1e-12), 0.0)
-    density_KF = (band_KS @ filter_SF).mul_(per_reach_F)
+    )
+    frequencies = recipe.fft_samples // 2 + 1
+
+    def spread(value_KS: Tensor) -> Tensor:
+        value_KF = value_KS.new_zeros(len(value_KS), frequencies)
+        for bands, reach, filter_SF in parts:
+            value_KF[:, reach] += value_KS[:, bands] @ filter_SF.to(value_KS)
+        return value_KF
+
+    def heard(density_KF: Tensor) -> Tensor:
+        return torch.cat(
+            [density_KF[:, reach] @ filter_SF.T.to(density_KF) for _, reach, filter_SF in parts], 1
+        )
+
+    reach_1F = spread(torch.ones_like(band_KS[:1]))
+    per_reach_1F = torch.where(reach_1F > 0, 1 / reach_1F.clamp(min=1e-12), 0.0)
+    density_KF = spread(band_KS).mul_(per_reach_1F)
     for _ in range(_MEL_STEPS):
-        made_KS = (density_KF @ filter_SF.T).clamp_(min=_LEAST_DENSITY)
-        density_KF *= ((band_KS / made_KS) @ filter_SF).mul_(per_reach_F)
+        asked_KS = band_KS / heard(density_KF).clamp_(min=_LEAST_DENSITY)
+        density_KF *= spread(asked_KS).mul_(per_reach_1F)
     return density_KF
 
 
 @lru_cache(maxsize=4)
 def _filters(
     sample_rate_hz: int, fft_samples: int, bands: int, low_hz: float, high_hz: float
-) -> Tensor:
+) -> list[tuple[slice, slice, Tensor]]:
+    """Some bands at a time: which, the frequencies that they reach, and the filters over those."""
     filter_SF = mel_filters(sample_rate_hz, fft_samples, bands, low_hz, high_hz)
-    return torch.from_numpy(filter_SF).float()
+    parts = []
+    for first in range(0, bands, _BANDS_AT_A_TIME):
+        rows = slice(first, min(first + _BANDS_AT_A_TIME, bands))
+        reached = np.flatnonzero(filter_SF[rows].any(0))
+        reach = slice(int(reached[0]), int(reached[-1]) + 1)
+        parts.append((rows, reach, torch.from_numpy(filter_SF[rows, reach]).float()))
+    return parts

@@ -6,8 +6,11 @@ F frequencies.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -46,22 +49,24 @@ class SegmentGrid:
     def analyse(self, sound_N: Tensor, columns: int) -> Tensor:
         """The spectra of the windowed segments of a stretch: K x M x F, complex64."""
         length, offsets = len(self.window_L), self.offsets
-        segment_KML = sound_N.new_zeros(columns, len(offsets), self.fft_samples)
+        segment_KML = sound_N.new_empty(columns, len(offsets), self.fft_samples)
+        segment_KML[..., length:] = 0
         for place, offset in enumerate(offsets):
             segment_KL = sound_N[offset:].unfold(0, length, self.hop_samples)[:columns]
             torch.mul(segment_KL, self.window_L, out=segment_KML[:, place, :length])
         return torch.fft.rfft(segment_KML)
 
-    def synthesise(self, spectrum_KMF: Tensor, inverse_weight_N: Tensor | None = None) -> Tensor:
+    def synthesise(self, spectrum_KMF: Tensor) -> Tensor:
         """The sound whose spectra are nearest to those given (least squares): N samples.
 
         Griffin and Lim (1984), eq. 6: windowed segments added, over the sum of squared windows.
         """
-        length = len(self.window_L)
-        segment_KML = torch.fft.irfft(spectrum_KMF, n=self.fft_samples)[..., :length]
-        if inverse_weight_N is None:
-            inverse_weight_N = self.inverse_weight(len(spectrum_KMF))
-        return self._added(segment_KML.mul_(self.window_L)).mul_(inverse_weight_N)
+        return self.overlapped(spectrum_KMF).mul_(self.inverse_weight(len(spectrum_KMF)))
+
+    def overlapped(self, spectrum_KMF: Tensor) -> Tensor:
+        """The windowed segments of spectra, added where they stand: N samples."""
+        segment_KML = torch.fft.irfft(spectrum_KMF, n=self.fft_samples)
+        return self._added(segment_KML[..., : len(self.window_L)].mul_(self.window_L))
 
     def inverse_weight(self, columns: int) -> Tensor:
         """One over the sum of squared windows at every sample of a stretch."""
@@ -92,6 +97,7 @@ def griffin_lim(
     own_share_M: Tensor | None = None,
     held_N: Tensor | None = None,
     hold_N: Tensor | None = None,
+    threads: int = 1,
 ) -> Tensor:
     """A sound whose segments have, as nearly as they can, the amplitudes given.
 
@@ -100,6 +106,7 @@ def griffin_lim(
         (0, the default: it gets exactly those given).
     held_N, hold_N: samples that are known, and how firmly (1: as given, 0: free), from the
         stretch's first sample on.
+    threads: with 2 or more, half of the columns are computed in a second one (on the CPU).
 
     Fast Griffin-Lim (Perraudin, Balazs and Soendergaard, 2013) with the phases of
     c_n + momentum * (c_n - c_(n-1)). As transforms are linear, that sum is taken of sounds
@@ -107,21 +114,52 @@ def griffin_lim(
 
     Shape: K x M x F -> samples(K) float32.
     """
-    columns = len(amplitude_KMF)
+    columns, hop = len(amplitude_KMF), grid.hop_samples
     inverse_weight_N = grid.inverse_weight(columns)
-    sound_N = grid.synthesise(start_KMF * amplitude_KMF, inverse_weight_N)
+    sound_N = grid.overlapped(start_KMF * amplitude_KMF).mul_(inverse_weight_N)
     own_M1 = None if own_share_M is None else own_share_M[:, None]
     if own_M1 is not None:
         amplitude_KMF = amplitude_KMF * (1 - own_M1)
+
+    def remade(first: int, asked_KMF: Tensor, ahead_N: Tensor) -> Tensor:
+        spectrum_KMF = grid.analyse(ahead_N[first * hop :], len(asked_KMF))
+        return grid.overlapped(_with_amplitude(spectrum_KMF, asked_KMF, own_M1))
+
+    # Always halves, whoever computes them: sums are then the same on any number of threads.
+    middle = columns // 2
+    first_half, second_half = amplitude_KMF[:middle], amplitude_KMF[middle:]
     _hold(sound_N, held_N, hold_N)
     before_N = sound_N
-    for _ in range(iterations):
-        ahead_N = torch.lerp(before_N, sound_N, 1 + momentum)
-        spectrum_KMF = _with_amplitude(grid.analyse(ahead_N, columns), amplitude_KMF, own_M1)
-        before_N = sound_N
-        sound_N = grid.synthesise(spectrum_KMF, inverse_weight_N)
-        _hold(sound_N, held_N, hold_N)
+    with _second_thread(threads > 1 and middle > 0 and not sound_N.is_cuda) as beside:
+        for _ in range(iterations):
+            ahead_N = torch.lerp(before_N, sound_N, 1 + momentum)
+            second = beside(partial(remade, middle, second_half, ahead_N))
+            before_N, sound_N = sound_N, torch.zeros_like(sound_N)
+            if middle:
+                first_N = remade(0, first_half, ahead_N)
+                sound_N[: len(first_N)] = first_N
+            sound_N[middle * hop :] += second()
+            sound_N *= inverse_weight_N
+            _hold(sound_N, held_N, hold_N)
     return sound_N
+
+
+@contextmanager
+def _second_thread(
+    wanted: bool,
+) -> Iterator[Callable[[Callable[[], Tensor]], Callable[[], Tensor]]]:
+    """Hand a call over; what comes back waits for its result. Not wanted: it is called then."""
+    if not wanted:
+        yield lambda call: call
+        return
+    inference = torch.is_inference_mode_enabled()  # which a thread does not inherit
+
+    def in_mode(call: Callable[[], Tensor]) -> Tensor:
+        with torch.inference_mode(inference):
+            return call()
+
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda call: thread.submit(in_mode, call).result
 
 
 def _with_amplitude(spectrum_KMF: Tensor, amplitude_KMF: Tensor, own_M1: Tensor | None) -> Tensor:

@@ -144,10 +144,10 @@ class Inversion:
 
     def _sound_of_block(self, column_SK: Tensor) -> Tensor:
         """The samples of a block's own columns, its context and what lies ahead cut off."""
-        with _one_thread():
-            return self._computed(column_SK)
+        with _threads_of_one() as threads:
+            return self._computed(column_SK, threads)
 
-    def _computed(self, column_SK: Tensor) -> Tensor:
+    def _computed(self, column_SK: Tensor, threads: int) -> Tensor:
         recipe, hop = self._recipe, self._recipe.hop_samples
         grid = grid_of(recipe, column_SK.device)
         amplitude_KMF = amplitudes_of_columns(column_SK, recipe, grid)
@@ -168,6 +168,7 @@ class Inversion:
             own_share_M=own_shares(grid, recipe),
             held_N=held_N,
             hold_N=hold_N,
+            threads=threads,
         )
         stop = context + self._block * hop
         begin = context if self._blocks else self._skip
@@ -194,17 +195,17 @@ class Inversion:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """The calling thread computes alone.
+def _threads_of_one() -> Iterator[int]:
+    """Threads compute side by side, each alone; says how many there may be.
 
-    A block is hundreds of short steps, at the end of each of which several threads wait for the
-    slowest: beside other programs two took 1.9 times as long as one. The sound is also the same
-    then on any number of cores.
+    A block is hundreds of short steps. Several threads that share each wait for the slowest at
+    the end of each: beside other programs two took 1.9 times as long as one. Two that share a
+    block wait once an iteration.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        yield before
     finally:
         torch.set_num_threads(before)
 

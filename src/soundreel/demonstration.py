@@ -36,7 +36,7 @@ from soundreel.timeline import exact_seconds, frame_count, frame_time
 from soundreel.training.run import train
 
 CLIPS, CLIP_SECONDS, SONG_SECONDS = 8, 30.0, 32.0
-#: One kind of song and so one look: in minutes on two cores pix2pix learns one well, three badly.
+#: One kind of song and so one look: what minutes on two cores can learn well.
 _GENRE = "synthwave"
 _SEED, _SONG_SEED = 0, 1_001
 _FPS, _SIZE = Fraction(30), (640, 360)
@@ -102,7 +102,7 @@ class Demo:
 def demo(
     out: Path,
     *,
-    preset: str = "quick",
+    preset: str = "reel-quick",
     clips: int = CLIPS,
     clip_seconds: float = CLIP_SECONDS,
     progress: Listener = silent,

@@ -1,7 +1,7 @@
 import pytest
 
 from soundreel.errors import SettingsError
-from soundreel.training.presets import PRESET_NAMES, training_preset
+from soundreel.training.presets import PRESET_NAMES, training_preset, usual_preset
 from soundreel.training.step import rate_share
 
 
@@ -63,3 +63,8 @@ def test_schedules():
     assert [rate_share("linear", step, 10) for step in (0, 5, 9)] == pytest.approx([1, 1, 0.2])
     assert [rate_share("cosine", step, 10) for step in (0, 5)] == pytest.approx([1, 0.5])
     assert 0 < rate_share("cosine", 9, 10) < 0.05
+
+
+def test_who_names_no_preset_gets_the_generator_of_that_direction():
+    assert training_preset(usual_preset("sound-to-picture")).architecture == "reel"
+    assert training_preset(usual_preset("picture-to-sound")).architecture == "score"

@@ -14,7 +14,7 @@ def train(
     dataset: str,
     *,
     out: Path,
-    preset: str = "default",
+    preset: str | None = None,
     epochs: float | None = None,
     direction: Literal["sound-to-picture", "picture-to-sound"] = "sound-to-picture",
     devices: int | None = None,
@@ -31,8 +31,9 @@ def train(
         The run folder: a page to watch it by (index.html), metrics, samples, checkpoints and the
         model so far.
     preset
-        reel or reel-quick (the generator made for this task, with looks and cuts; quick is
-        minutes on two cores); default, quick or paper (pix2pix; the last is the 2019 original's).
+        reel (the usual one) or reel-quick: the generator made for this task, with looks and cuts;
+        quick is minutes on two cores. score (the usual one) or score-quick: from picture to
+        sound. default, quick or paper: pix2pix; the last is the 2019 original's.
     epochs
         How many times to go through all pairs; a larger number continues a finished run.
     direction

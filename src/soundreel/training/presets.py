@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from soundreel.errors import SettingsError
+from soundreel.networks.model_folder import Direction
 from soundreel.settings import explain
 from soundreel.training.reel_settings import ReelSettings
 from soundreel.training.score_settings import ScoreSettings
@@ -300,6 +301,11 @@ _PRESETS: dict[str, dict[str, Any]] = {
 }
 
 PRESET_NAMES = tuple(_PRESETS)
+
+
+def usual_preset(direction: Direction) -> str:
+    """The preset that a person gets who names none: the generator made for that direction."""
+    return "reel" if direction == "sound-to-picture" else "score"
 
 
 def training_preset(name: str = "default", **changes: Any) -> Training:

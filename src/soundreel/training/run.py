@@ -24,7 +24,7 @@ from soundreel.training.folder import RunFolder, begun_run, open_run, rows_until
 from soundreel.training.held_out import MEAN_PAIRS, HeldOut
 from soundreel.training.learner import as_heard, learner_for, learnt_from
 from soundreel.training.loop import Loop
-from soundreel.training.presets import Training, training_preset
+from soundreel.training.presets import Training, training_preset, usual_preset
 from soundreel.training.ranks import Alone, Ranks, join_ranks, leave_ranks
 from soundreel.training.source import InMemory, Source, Streamed, pairs_identity
 from soundreel.training.stopping import best_row, ran_out_of_patience
@@ -75,7 +75,7 @@ class TrainingResult:
 def train(
     dataset: Path | str,
     out: Path,
-    preset: str = "default",
+    preset: str | None = None,
     *,
     epochs: float | None = None,
     direction: Direction = "sound-to-picture",
@@ -87,8 +87,9 @@ def train(
 
     dataset: a dataset folder, or shards: a folder of them or an address (s3://bucket/dataset),
     which are read as they are needed and may be larger than the memory.
-    preset: "default", "reel", "reel-quick", "quick" or "paper"; `changes` changes single
-    settings (see `Training`).
+    preset: "reel" or "reel-quick", "score" or "score-quick" for the other direction; "default",
+    "quick" or "paper" (pix2pix); None: `reel` or `score`, as the direction is. `changes` changes
+    single settings (see `Training`).
     epochs: how many times to go through all pairs; a larger number continues a finished run.
     direction: what the model makes of what.
     devices: so many processes on this machine share every batch, a GPU each where there are
@@ -101,6 +102,7 @@ def train(
     explode or are no numbers any more), StorageError; Interrupted (a KeyboardInterrupt), after a
     checkpoint, on Ctrl-C or SIGTERM.
     """
+    preset = usual_preset(direction) if preset is None else preset
     settings = training_preset(
         preset, **(changes or {}), **({} if epochs is None else {"epochs": epochs})
     )

@@ -11,7 +11,7 @@ BENCHMARKS := $(filter-out benchmarks/box.py benchmarks/composing.py benchmarks/
 # Two processes beside each other, a thread in each; a file's tests stay together, for what they
 # share is made once.
 TESTS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=10000 \
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 .PHONY: demo test test-all lint format bench clean
 

@@ -58,7 +58,7 @@ _PART_SECONDS = 8
 #: Where the voice is written down, for whoever goes on; windows that it is chosen by.
 _VOICE, _VOICE_WINDOWS = "voice.txt", 12
 _NEAR_LU = 0.1
-_ROUNDS = 3
+_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ def _levelled(
 ) -> _Levels:
     """The sound brought to the wanted loudness, in a file of floats.
 
-    Peaks that are turned down make it quieter: what that costs is added, in a round or two.
+    Peaks that are turned down make it quieter: what that costs is added, in a few rounds.
     """
     before = loudness_of(stream_sound(raw, rate, "mono"), rate)
     notes: list[str] = []

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from soundreel.dataset.loading import Pairs
 from soundreel.networks.resample import area_resize
+from soundreel.progress import Listener, Step, silent
 from soundreel.recipe import Recipe, recipe_from
 from soundreel.seeding import numpy_generator_for
 from soundreel.timeline import exact_seconds
@@ -74,7 +75,13 @@ class Seen:
     places: the pairs whose windows will be asked for; None: all.
     """
 
-    def __init__(self, pairs: Pairs, sight: Sight, places: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        pairs: Pairs,
+        sight: Sight,
+        places: np.ndarray | None = None,
+        progress: Listener = silent,
+    ) -> None:
         self.sight = sight
         wanted = np.arange(len(pairs)) if places is None else places
         before_WF = frames_before(pairs, sight)[wanted]
@@ -87,6 +94,8 @@ class Seen:
             small = area_resize(pairs.pictures(needed_M[part]), SEEN_SIDE)
             bytes_B3HW = small.add(1).mul(127.5).round().clamp(0, 255).byte()
             self._small_M3HW[part] = bytes_B3HW.numpy()
+            done = min(first + _AT_ONCE, len(needed_M))
+            progress(Step("make frames small", done, len(needed_M), "frames"))
 
     def windows(self, places_B: np.ndarray) -> Tensor:
         """The frames of these pairs' windows: B x F x 3 x 64 x 64, float32 in [-1, 1]."""

@@ -17,7 +17,7 @@ from soundreel.networks.precision import Precision
 from soundreel.networks.reel import Reel
 from soundreel.networks.score import Score
 from soundreel.networks.unet import UNet
-from soundreel.progress import Listener
+from soundreel.progress import Listener, silent
 from soundreel.training.batches import Batches
 from soundreel.training.histories import Seen, WindowBatches, heard_recipe, sight_for
 from soundreel.training.moments import MomentBatches, pairs_in_reach
@@ -80,6 +80,7 @@ def learner_for(
     precision: Precision,
     device: torch.device,
     ranks: Ranks,
+    progress: Listener = silent,
 ) -> tuple[Learner, AnyBatches]:
     """The networks that the settings ask for, and batches of the source for them.
 
@@ -89,7 +90,7 @@ def learner_for(
         check_score(source, direction)
         pairs = pairs_in_reach(source)
         sight = sight_for(pairs, settings.score.step_seconds)
-        seen = Seen(pairs, sight)
+        seen = Seen(pairs, sight, progress=progress)
         score = ScoreNetworks(settings, pairs, seen, precision, device, ranks)
         assert isinstance(source, InMemory)
         return score, WindowBatches(source, settings, seen, ranks, device)

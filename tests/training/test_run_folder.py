@@ -238,6 +238,7 @@ def test_a_longer_run_with_a_schedule_goes_on_at_the_longer_schedules_rate(tmp_p
     assert rates == pytest.approx([1, 0.25, 0.625, 0.125])
 
 
+@pytest.mark.slow
 def test_chosen_epochs_are_kept_as_models(tmp_path):
     out = tmp_path / "run"
     kept = {"schedule": "constant", "keep_epochs": (0.5, 1, 1.25)}
@@ -361,6 +362,7 @@ def test_losses_that_are_no_numbers_stop_the_run(tmp_path):
     assert "stopped by an error" in (tmp_path / "run" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_losses_that_explode_stop_the_run_and_name_the_last_good_checkpoint(tmp_path, monkeypatch):
     plain = step_module.Networks.step
 

@@ -204,6 +204,7 @@ def test_a_few_pairs_and_many_steps_are_learnt_by_heart(tmp_path):
     assert HOLLOW in said[-1]
 
 
+@pytest.mark.slow
 def test_a_generator_ruined_by_its_learning_rate_explodes_and_before_it_does_not():
     began = toy_settings(**PLAIN, width=8, batch=4, learning_rate=2e-3, gan_weight=0)
     networks = Networks(began, "sound-to-picture", "fp32", torch.device("cpu"))

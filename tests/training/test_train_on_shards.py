@@ -38,6 +38,7 @@ def rows(run: Path) -> list[dict]:
     return [{k: v for k, v in row.items() if "second" not in k} for row in read]
 
 
+@pytest.mark.slow
 def test_a_run_on_shards_measures_what_a_run_on_the_folder_measures(places, tmp_path):
     dataset, shards = places
     from_folder = train(dataset, tmp_path / "folder", "quick", changes=CHANGES)

@@ -136,7 +136,7 @@ def test_two_at_once_are_told_apart(tmp_path):
     shape = film_format(out, 16, 16, FPS)
     with (
         film_parts(out, shape, 95, {"a": 1}),
-        pytest.raises(SettingsError, match="another render"),
+        pytest.raises(SettingsError, match="another process"),
         film_parts(out, shape, 95, {"a": 1}),
     ):
         pass

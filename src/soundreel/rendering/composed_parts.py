@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from soundreel.atomic import atomic_file, discard, write_json
-from soundreel.errors import SettingsError, storage_errors
-from soundreel.rendering.parts import parts_folder
+from soundreel.errors import storage_errors
+from soundreel.rendering.parts import LOCK, only_writer, parts_folder
 
-_IDENTITY, _LOCK = "sound.json", "lock"
+_IDENTITY = "sound.json"
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ def composed_parts(
     folder = parts_folder(out)
     with storage_errors(out):
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder, out):
+        with only_writer(folder, out):
             wanted = json.loads(json.dumps(dict(identity), default=str))
             if _known(folder) != wanted:
                 for inside in folder.iterdir():
-                    if inside.name != _LOCK:
+                    if inside.name != LOCK:
                         discard(inside) if inside.is_dir() else inside.unlink()
                 write_json(folder / _IDENTITY, wanted)
             parts = ComposedParts(folder, columns, part_columns, as_halves)
@@ -122,21 +122,3 @@ def _known(folder: Path) -> Any:
         return json.loads((folder / _IDENTITY).read_bytes())
     except (OSError, ValueError):
         return None
-
-
-@contextmanager
-def _locked(folder: Path, out: Path) -> Iterator[None]:
-    """One process at a time; the system takes the lock from who dies."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows, where two runs for one sound are the person's care
-        yield
-        return
-    with (folder / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SettingsError(
-                f"{out}: another process is writing it: wait for it, or choose another --out"
-            ) from error
-        yield

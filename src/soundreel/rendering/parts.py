@@ -103,13 +103,13 @@ def film_parts(
     folder = parts_folder(out)
     with storage_errors(out):
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder, out):
+        with only_writer(folder, out):
             wanted = json.loads(json.dumps(dict(identity), default=str))
             known = known_identity(out)
             other = known is not None and known != wanted
             if known != wanted:
                 for inside in folder.iterdir():
-                    if inside.name != _LOCK:
+                    if inside.name != LOCK:
                         discard(inside) if inside.is_dir() else inside.unlink()
                 write_json(folder / _IDENTITY, wanted)
             parts = FilmParts(folder, film, frames, other)
@@ -135,22 +135,25 @@ def parts_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.parts")
 
 
-_LOCK = "lock"
+LOCK = "lock"
 
 
 @contextmanager
-def _locked(folder: Path, out: Path) -> Iterator[None]:
-    """One process at a time; the system takes the lock from who dies."""
+def only_writer(folder: Path, out: Path) -> Iterator[None]:
+    """One process at a time in a folder of parts; the system takes the lock from who dies.
+
+    Raises: SettingsError if another one is in it.
+    """
     try:
         import fcntl
-    except ImportError:  # not on Windows, where two renders of one film are the person's care
+    except ImportError:  # not on Windows, where two at one file are the person's care
         yield
         return
-    with (folder / _LOCK).open("w") as lock:
+    with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SettingsError(
-                f"{out}: another render is writing this film: wait for it, or choose another --out"
+                f"{out}: another process is writing it: wait for it, or choose another --out"
             ) from error
         yield

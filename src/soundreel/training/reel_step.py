@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from soundreel.cutting.learning import shots_of_pairs
 from soundreel.dataset.loading import Pairs
@@ -32,6 +32,7 @@ from soundreel.recipe import Recipe
 from soundreel.seeding import numpy_generator_for, seed_for
 from soundreel.training.evenly import spread
 from soundreel.training.moments import Moments, crop_box, framed
+from soundreel.training.optimising import average_in, fused_adam, take_step
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone, Ranks
 from soundreel.training.shot_tones import shot_tones
@@ -85,15 +86,18 @@ class ReelNetworks:
             for parameter in network.parameters():
                 if parameter.dim() == 4:
                     parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        self.generator_optimizer = self._adam(
+        self.generator_optimizer = fused_adam(
             [
                 {"params": [p for n, p in self.generator.named_parameters() if n != "look_NL"]},
                 {"params": [self.generator.look_NL], "lr": settings.reel.look_learning_rate},
             ],
             settings.learning_rate,
+            settings,
         )
-        self.discriminator_optimizer = self._adam(
-            list(self.discriminator.parameters()), settings.discriminator_learning_rate
+        self.discriminator_optimizer = fused_adam(
+            list(self.discriminator.parameters()),
+            settings.discriminator_learning_rate,
+            settings,
         )
         self.averaged = copy.deepcopy(self.generator) if settings.ema_decay else None
         self.shot_N = shots_of_pairs(pairs)
@@ -121,8 +125,7 @@ class ReelNetworks:
         looks["lr"] = settings.reel.look_learning_rate * share
         set_rate(self.discriminator_optimizer, settings.discriminator_learning_rate * share)
         losses = self._learn(batch)
-        # Early on the average forgets faster, or it would remember the random weights for long.
-        self._average(1 - min(settings.ema_decay, (1 + step) / (10 + step)))
+        average_in(self.averaged, self.generator, settings.ema_decay, step)
         self._steps += 1
         return losses
 
@@ -172,7 +175,7 @@ class ReelNetworks:
         )
         self.generator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self._take_step(generator, self.generator_optimizer, reel.clip_gradients)
+        take_step(generator, self.generator_optimizer, self.ranks, reel.clip_gradients)
         missed = l1_loss(y_BCHW.detach(), truth_BCHW)
         return torch.stack([judged, fooled.detach(), moved.detach(), divergence.detach(), missed])
 
@@ -201,7 +204,7 @@ class ReelNetworks:
                 loss = loss + reel.wrong_sound_weight * wrong
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self._take_step(judge, self.discriminator_optimizer)
+        take_step(judge, self.discriminator_optimizer, self.ranks)
         return loss.detach()
 
     def _ask_judge(
@@ -228,15 +231,6 @@ class ReelNetworks:
         """The frames of a moment as channels: B x 3 x H x W -> M x 3F x H x W."""
         beside = pictures_BCHW.unflatten(0, (-1, self.settings.reel.consecutive)).flatten(1, 2)
         return beside.contiguous(memory_format=torch.channels_last)
-
-    def _take_step(
-        self, network: nn.Module, optimizer: torch.optim.Adam, longest: float | None = None
-    ) -> None:
-        if self.ranks.count > 1:
-            self.ranks.average(p.grad for p in network.parameters() if p.grad is not None)
-        if longest is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), longest)
-        optimizer.step()
 
     @torch.inference_mode()
     def generate(self, x_BCHW: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -288,21 +282,6 @@ class ReelNetworks:
 
     def _autocast(self) -> torch.autocast:
         return autocast(self.device.type, self.precision)
-
-    @torch.no_grad()
-    def _average(self, newest_share: float) -> None:
-        if self.averaged is None:
-            return
-        for averaged, newest in zip(
-            self.averaged.parameters(), self.generator.parameters(), strict=True
-        ):
-            averaged.lerp_(newest, newest_share)
-
-    def _adam(self, parameters: list[Any], rate: float) -> torch.optim.Adam:
-        settings = self.settings
-        return torch.optim.Adam(
-            parameters, rate, (settings.beta1, settings.beta2), eps=1e-8, fused=True
-        )
 
 
 def picture_shape(settings: Training, recipe: Recipe) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from soundreel.dataset.loading import Pairs
 from soundreel.networks.harmony import STRETCHES, as_bytes, harmony_of, image_harmony
@@ -26,6 +26,7 @@ from soundreel.sound.representation import columns_from
 from soundreel.timeline import exact_seconds, samples_before
 from soundreel.training.evenly import spread
 from soundreel.training.histories import SEEN_SIDE, Seen, Sight, Windows
+from soundreel.training.optimising import average_in, fused_adam, take_step
 from soundreel.training.presets import Training
 from soundreel.training.ranks import Alone, Ranks
 from soundreel.training.step import rate_share, set_rate
@@ -76,15 +77,18 @@ class ScoreNetworks:
             for parameter in network.parameters():
                 if parameter.dim() == 4:
                     parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        self.generator_optimizer = self._adam(
+        self.generator_optimizer = fused_adam(
             [
                 {"params": [p for n, p in self.generator.named_parameters() if n != "voice_NV"]},
                 {"params": [self.generator.voice_NV], "lr": settings.score.voice_learning_rate},
             ],
             settings.learning_rate,
+            settings,
         )
-        self.discriminator_optimizer = self._adam(
-            list(self.discriminator.parameters()), settings.discriminator_learning_rate
+        self.discriminator_optimizer = fused_adam(
+            list(self.discriminator.parameters()),
+            settings.discriminator_learning_rate,
+            settings,
         )
         self.generator.harmony_QS.copy_(harmony_QS)
         self.generator.harmony_clip_Q.copy_(clip_Q)
@@ -110,8 +114,7 @@ class ScoreNetworks:
         voices["lr"] = settings.score.voice_learning_rate * share
         set_rate(self.discriminator_optimizer, settings.discriminator_learning_rate * share)
         losses = self._learn(batch)
-        # Early on the average forgets faster, or it would remember the random weights for long.
-        self._average(1 - min(settings.ema_decay, (1 + step) / (10 + step)))
+        average_in(self.averaged, self.generator, settings.ema_decay, step)
         self._steps += 1
         return losses
 
@@ -143,7 +146,7 @@ class ScoreNetworks:
         )
         self.generator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self._take_step(generator, self.generator_optimizer, score.clip_gradients)
+        take_step(generator, self.generator_optimizer, self.ranks, score.clip_gradients)
         missed = l1_loss(y_B1SS.detach().clamp(-1, 1), truth_B1SS)
         return torch.stack([judged, fooled.detach(), onsets.detach(), missed])
 
@@ -155,7 +158,7 @@ class ScoreNetworks:
         loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self._take_step(self.discriminator, self.discriminator_optimizer)
+        take_step(self.discriminator, self.discriminator_optimizer, self.ranks)
         return loss.detach()
 
     def _ask_judge(
@@ -210,32 +213,8 @@ class ScoreNetworks:
             made_B1SS = generator(x_BF3HW, voice_BV, harmony_BSG)
         return made_B1SS.float().clamp(-1, 1).cpu()
 
-    def _take_step(
-        self, network: nn.Module, optimizer: torch.optim.Adam, longest: float | None = None
-    ) -> None:
-        if self.ranks.count > 1:
-            self.ranks.average(p.grad for p in network.parameters() if p.grad is not None)
-        if longest is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), longest)
-        optimizer.step()
-
     def _autocast(self) -> torch.autocast:
         return autocast(self.device.type, self.precision)
-
-    @torch.no_grad()
-    def _average(self, newest_share: float) -> None:
-        if self.averaged is None:
-            return
-        for averaged, newest in zip(
-            self.averaged.parameters(), self.generator.parameters(), strict=True
-        ):
-            averaged.lerp_(newest, newest_share)
-
-    def _adam(self, parameters: list[Any], rate: float) -> torch.optim.Adam:
-        settings = self.settings
-        return torch.optim.Adam(
-            parameters, rate, (settings.beta1, settings.beta2), eps=1e-8, fused=True
-        )
 
 
 def remembered_harmony(pairs: Pairs, most_seconds: float) -> tuple[Tensor, Tensor]:
